@@ -1,0 +1,139 @@
+"""The whole error tree of smviz.
+
+    SmvizError
+    ├── InputError              what a person gave cannot be used
+    │   ├── BadImage
+    │   ├── BadAnnotations
+    │   ├── BadResponse         the endpoint's reply does not hold what its format promises
+    │   └── BadSetting
+    ├── EndpointError           SageMaker, or the way to it
+    │   ├── CredentialsError    none, incomplete or expired
+    │   ├── AccessDenied
+    │   ├── NotFound
+    │   ├── NotInService
+    │   ├── InvalidRequest
+    │   ├── PayloadTooLarge
+    │   ├── Throttled           try again later
+    │   ├── ServiceError        try again later
+    │   ├── Unreachable         try again later
+    │   └── ModelError          the container answered with an error of its own
+    └── StoreError              the workspace file cannot be read or written
+        └── UnknownRun
+
+Every error says what happened (`message`) and what a person should do next (`advice`).
+"""
+
+from __future__ import annotations
+
+
+class SmvizError(Exception):
+    """Base of all errors that smviz raises on purpose.
+
+    Attributes:
+        message: what happened, one sentence.
+        advice: what a person should do next, one sentence or two.
+        passing: whether the same call may succeed later without any change.
+    """
+
+    passing = False
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    @property
+    def kind(self) -> str:
+        """The error's class name: a stable word to group failures by."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}"
+
+
+class InputError(SmvizError):
+    """Something a person gave cannot be used."""
+
+
+class BadImage(InputError):
+    """The bytes are no image that smviz can decode."""
+
+
+class BadAnnotations(InputError):
+    """The ground truth or detections file cannot be read."""
+
+
+class BadResponse(InputError):
+    """The reply does not hold what its format promises."""
+
+
+class BadSetting(InputError):
+    """A setting, option or name is not valid."""
+
+
+class EndpointError(SmvizError):
+    """SageMaker refused, failed, or could not be reached."""
+
+
+class CredentialsError(EndpointError):
+    """No AWS credentials, incomplete ones, or expired ones."""
+
+
+class AccessDenied(EndpointError):
+    """The credentials are good but not allowed to do this."""
+
+
+class NotFound(EndpointError):
+    """The endpoint, config, model or variant does not exist."""
+
+
+class NotInService(EndpointError):
+    """The endpoint exists but does not answer yet, or no longer."""
+
+
+class InvalidRequest(EndpointError):
+    """SageMaker says that the request is not valid."""
+
+
+class PayloadTooLarge(EndpointError):
+    """The image is larger than the endpoint takes."""
+
+
+class Throttled(EndpointError):
+    """The endpoint, or the account, is at its limit."""
+
+    passing = True
+
+
+class ServiceError(EndpointError):
+    """SageMaker itself failed."""
+
+    passing = True
+
+
+class Unreachable(EndpointError):
+    """No answer came over the network."""
+
+    passing = True
+
+
+class ModelError(EndpointError):
+    """The model's container answered with an error.
+
+    Attributes:
+        status: the container's own HTTP status; 0 when it did not answer in time.
+        log: the ARN of the container's log stream, or None.
+    """
+
+    def __init__(self, message: str, advice: str, status: int, log: str | None = None) -> None:
+        super().__init__(message, advice)
+        self.status = status
+        self.log = log
+
+
+class StoreError(SmvizError):
+    """The workspace file cannot be read or written."""
+
+
+class UnknownRun(StoreError):
+    """No run of that name or id is in the workspace."""

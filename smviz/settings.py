@@ -1,0 +1,90 @@
+"""Frozen settings: what a person chose. Nothing here does I/O but `Settings.from_environment`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Which SageMaker is called.
+
+    Attributes:
+        region: an AWS region's name.
+        endpoint_url: where to call instead of AWS, or None; one URL serves control plane and runtime.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How an image is sent to an endpoint; part of what identifies a stored outcome."""
+
+    endpoint: str
+    variant: str | None = None
+    accept: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How the replies of one endpoint are read: the response format's name, its options, the class names.
+
+    Attributes:
+        format: a name in `smviz.responses.FORMATS`.
+        class_names: index is the class id; empty where the replies carry names.
+        options: name and value of each option that differs from the format's default.
+    """
+
+    format: str
+    class_names: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSettings:
+    """How detections are matched to ground truth. The defaults are COCO's.
+
+    Attributes:
+        ious: the IoU thresholds, ascending.
+        areas: (name, low, high) in square pixels, both ends inclusive; the first one is "all".
+        max_detections: how many detections an image and class may keep, ascending; matching uses the last.
+    """
+
+    ious: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+    areas: tuple[tuple[str, float, float], ...] = (
+        ("all", 0.0, 1e10),
+        ("small", 0.0, 32.0**2),
+        ("medium", 32.0**2, 96.0**2),
+        ("large", 96.0**2, 1e10),
+    )
+    max_detections: tuple[int, ...] = (1, 10, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is set from outside, once per process.
+
+    Attributes:
+        workspace: the folder of the database of runs and presets.
+        sagemaker_url: from AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME or AWS_ENDPOINT_URL_SAGEMAKER, or None.
+        region: from AWS_REGION or AWS_DEFAULT_REGION, or None.
+    """
+
+    workspace: Path
+    sagemaker_url: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read SMVIZ_WORKSPACE (default: .smviz in the home folder) and the AWS variables named above."""
+        return cls(
+            workspace=Path(environment.get("SMVIZ_WORKSPACE") or Path.home() / ".smviz"),
+            sagemaker_url=environment.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
+            or environment.get("AWS_ENDPOINT_URL_SAGEMAKER"),
+            region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+        )
