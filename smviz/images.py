@@ -1,0 +1,221 @@
+"""From an image file's bytes to the bytes that an endpoint is sent, and to what a screen shows. Pillow only.
+
+A JPEG or PNG that every decoder reads alike is sent as it is. Everything else is turned into one: upright, 8 bits a
+channel, grey or RGB, opaque, one frame. Boxes are drawn on exactly the pixels sent, so the overlay is right whichever
+decoder the endpoint has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+
+from smviz.errors import BadImage
+from smviz.records import Payload
+
+MAX_PIXELS = 100_000_000
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
+_JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
+_LOSSY = _JPEG | {"AVIF", "WEBP"}
+_JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
+
+
+def prepare(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Payload:
+    """The bytes to send for an image file, and their pixel frame.
+
+    Files of a lossy format that must be changed become JPEG of quality 95 without chroma subsampling, so that colours
+    are not subsampled a second time; the others become PNG and lose nothing.
+
+    Args:
+        data: the file's bytes: one of `FORMATS`, whatever the file's extension says.
+        name: what messages call the image.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        BadImage: when the bytes are no image, are damaged, or have more pixels than allowed.
+    """
+    image = _open(data, name, max_pixels)
+    orientation = _orientation(image)
+    if orientation == 1 and _is_plain(image, data):
+        width, height = image.size
+        _verify(image, name)
+        return _payload(data, "image/jpeg" if image.format in _JPEG else "image/png", width, height)
+    notes: list[str] = []
+    with _decoding(name):
+        frames = 1 if image.format in _JPEG else getattr(image, "n_frames", 1)
+        if frames > 1:
+            notes.append(f"took the first of {frames} frames")
+        ImageOps.exif_transpose(image, in_place=True)
+        upright = _grey_or_rgb(image, name, data, notes)
+    if orientation != 1:
+        notes.append(f"turned upright (EXIF orientation {orientation})")
+    encoding = "JPEG" if image.format in _LOSSY and max(upright.size) <= _JPEG_LONGEST else "PNG"
+    notes.append(f"encoded as {encoding}{', quality 95' * (encoding == 'JPEG')}")
+    return _payload(_encoded(upright, encoding), f"image/{encoding.lower()}", *upright.size, tuple(notes))
+
+
+def thumbnail(data: bytes, width: int) -> bytes:
+    """A small JPEG of an image file, upright, at most `width` pixels wide and twice as high, never enlarged.
+
+    Raises:
+        BadImage: as `prepare`.
+    """
+    image = _open(data, "image", MAX_PIXELS)
+    with _decoding("image"):
+        image.draft(None, (2 * width, 2 * width))  # a JPEG is decoded at a fraction of its size, in less time
+        ImageOps.exif_transpose(image, in_place=True)
+        small = _grey_or_rgb(image, "image", data, [])
+        small.thumbnail((width, 2 * width), Image.Resampling.LANCZOS)
+    return _encoded(small, "JPEG", quality=85)
+
+
+def display(payload: Payload, longest: int) -> bytes:
+    """The image to show on a screen: the payload's own bytes, or a JPEG scaled to `longest` pixels when it is larger.
+
+    Raises:
+        BadImage: when the payload was not made by `prepare` and holds no image.
+    """
+    if max(payload.width, payload.height) <= longest:
+        return payload.body
+    image = _open(payload.body, "image", payload.width * payload.height)
+    with _decoding("image"):
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _encoded(image, "JPEG", quality=90)
+
+
+def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """The image with its header read and nothing decoded."""
+    if not data:
+        raise BadImage(f"“{name}” is empty (0 bytes).", "Copy or export the file again.")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF and b"avif" not in data[:64]:
+        raise BadImage(
+            f"“{name}” is an HEIC or HEIF image, which smviz does not read.",
+            "Convert it to JPEG; an iPhone takes JPEGs with Settings > Camera > Formats > Most Compatible.",
+        )
+    with _decoding(name):
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > max_pixels:
+        raise BadImage(
+            f"“{name}” has {image.width} x {image.height} pixels, more than the limit of {max_pixels / 1e6:g} million.",
+            "Scale it down or cut it into tiles; detectors work on far smaller images.",
+        )
+    return image
+
+
+@contextlib.contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turns whatever Pillow meets in a bad file into BadImage; hold nothing but Pillow calls in it."""
+    try:
+        yield
+    except BadImage:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImage(
+            f"“{name}” has more pixels than can be decoded safely.",
+            "Scale it down or cut it into tiles; detectors work on far smaller images.",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise BadImage(
+            f"“{name}” is no image that smviz reads.", "Use JPEG or PNG (also read: AVIF, BMP, GIF, TIFF, WebP)."
+        ) from error
+    except Exception as error:  # Pillow lets through what its decoders meet: struct.error, zlib.error, IndexError ...
+        raise BadImage(
+            f"“{name}” cannot be decoded ({str(error) or type(error).__name__}).",
+            "Copy the file again, for it may be incomplete, or export it as JPEG or PNG.",
+        ) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1, which is upright, where there is none that can be read."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken metadata is no reason to refuse good pixels, and no decoder turns by it
+        return 1
+    return value if value in range(2, 9) else 1
+
+
+def _is_plain(image: Image.Image, data: bytes) -> bool:
+    """Whether every decoder makes the same 8-bit grey or RGB pixels of this file."""
+    if image.format in _JPEG:
+        return image.mode in {"RGB", "L"}
+    return (
+        image.format == "PNG"
+        and image.mode in {"RGB", "L"}
+        and not _is_deep(image, data)
+        and not image.has_transparency_data
+        and getattr(image, "n_frames", 1) == 1
+        and b"IEND" in data  # Pillow does without the end of a PNG, other decoders do not
+    )
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether a channel has 16 bits; Pillow tells by the mode, except for colour PNGs, where byte 24 is the depth."""
+    return image.mode.startswith("I;16") or (image.format == "PNG" and data[24] > 8)
+
+
+def _verify(image: Image.Image, name: str) -> None:
+    """Decode once to see that nothing is missing; a JPEG at an eighth of its size, which reads all of its data."""
+    with _decoding(name):
+        image.draft("L", (1, 1))
+        image.load()
+
+
+def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -> Image.Image:
+    """The same picture, opaque, 8 bits a channel, as mode L or RGB; what was done is added to `notes`."""
+    if image.mode in {"I", "F"}:
+        raise BadImage(
+            f"“{name}” has 32-bit values, whose range from black to white is not known.",
+            "Save it with 8 or 16 bits a channel.",
+        )
+    if _is_deep(image, data):
+        notes.append("reduced 16 bits a channel to 8")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        return _on_white(image, notes)
+    if image.mode == "CMYK":
+        notes.append("converted CMYK to RGB")
+        return _cmyk_to_rgb(image)
+    return image if image.mode in {"RGB", "L"} else image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
+    layer = image.convert("RGBA")
+    opaque = layer.getchannel("A").getextrema() == (255, 255)
+    notes.append("left out an alpha channel that was opaque" if opaque else "put transparent parts on white")
+    flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    flat.info = image.info
+    return flat
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    # Adobe's CMYK JPEGs hold inverted values and say so in a marker; Pillow inverts with or without the marker.
+    ink = ImageChops.invert(image) if image.format in _JPEG and "adobe" not in image.info else image
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):  # no profile, or a broken one
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info.get("icc_profile") or b""))
+        converted = ImageCms.profileToProfile(ink, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if converted is not None:
+            return converted
+    return ink.convert("RGB")
+
+
+def _encoded(image: Image.Image, encoding: str, quality: int = 95) -> bytes:
+    """The file's bytes: no metadata but the ICC profile, and that only when it fits the pixels."""
+    profile = image.info.get("icc_profile") or b""
+    fits = profile[16:20] == {"RGB": b"RGB ", "L": b"GRAY"}[image.mode]
+    image.info = {}
+    buffer = io.BytesIO()
+    options = {"quality": quality, "subsampling": 0} if encoding == "JPEG" else {"compress_level": 1}
+    image.save(buffer, encoding, icc_profile=profile if fits else None, **options)
+    return buffer.getvalue()
+
+
+def _payload(body: bytes, content_type: str, width: int, height: int, notes: tuple[str, ...] = ()) -> Payload:
+    return Payload(body, content_type, width, height, hashlib.sha256(body).hexdigest(), notes)

@@ -1,0 +1,139 @@
+"""Boxes drawn into the picture, each in its own class's colour."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smviz.colours import class_colours
+from smviz.drawing import annotate
+from smviz.images import prepare
+from smviz.records import Detections
+
+NAMES = ("car", "van", "ute")
+COLOURS = class_colours(NAMES)
+
+
+def blank(width=400, height=300, mode="RGB"):
+    """A mid-grey payload."""
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height), (90, 90, 90) if mode == "RGB" else 90).save(buffer, "PNG")
+    return prepare(buffer.getvalue())
+
+
+def draw(payload, boxes, class_ids=None, confidence=None, names=NAMES, colours=COLOURS):
+    """The annotated pixels, uint8 [H, W, 3]."""
+    ids = class_ids if class_ids is not None else [0] * len(boxes)
+    scores = confidence if confidence is not None else np.linspace(0.9, 0.5, len(boxes))
+    png = annotate(payload, Detections(boxes, scores, ids, names), colours)
+    image = Image.open(io.BytesIO(png))
+    assert image.format == "PNG"
+    return np.asarray(image)
+
+
+def rgb(colour):
+    """The channels of "#rrggbb"."""
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+def painted(pixels):
+    """Where the picture is no longer the blank's grey, bool [H, W]."""
+    return (pixels != 90).any(axis=2)
+
+
+class TestAnnotate:
+    def test_full_resolution(self):
+        """The PNG has the size of the image that was sent."""
+        assert draw(blank(1234, 567), [[10, 10, 50, 50]]).shape == (567, 1234, 3)
+
+    def test_no_detections(self):
+        """Without detections not one pixel is changed."""
+        assert not painted(draw(blank(), np.empty((0, 4)))).any()
+
+    def test_every_box_in_its_own_colour(self):
+        """Each box has the colour of its own class, not that of the box that was drawn last."""
+        boxes = [[20, 100, 100, 200], [150, 100, 230, 200], [280, 100, 360, 200]]
+        pixels = draw(blank(), boxes, class_ids=[0, 1, 2])
+        for (left, top, right, bottom), name in zip(boxes, NAMES, strict=True):
+            edges = [(150, left), (150, right - 1), (top, (left + right) // 2), (bottom - 1, (left + right) // 2)]
+            assert {tuple(int(c) for c in pixels[y, x]) for y, x in edges} == {rgb(COLOURS[name])}
+
+    def test_box_edges(self):
+        """A box covers the pixels from left to right - 1 and from top to bottom - 1, and leaves its inside alone."""
+        mask = painted(draw(blank(), [[50, 100, 150, 200]]))
+        assert mask[199, 50:150].all()
+        assert not mask[200:, :].any()
+        assert mask[101:199, 149].all()
+        assert not mask[102:, 150:].any()
+        assert not mask[103:197, 53:147].any()
+
+    @pytest.mark.parametrize(
+        "box",
+        [[-50, -50, 60, 60], [350, 250, 900, 900], [-1e9, -1e9, 1e9, 1e9], [0, 0, 400, 300], [500, 500, 600, 600]],
+    )
+    def test_beyond_the_frame(self, box):
+        """A box that leaves the frame is drawn along its border, with its label inside the picture."""
+        mask = painted(draw(blank(), [box]))
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert len(rows) >= 12, "the label is visible"
+        assert len(columns) >= 30
+
+    @pytest.mark.parametrize("box", [[100, 100, 50, 50], [60, 60, 60, 60], [60.4, 60.4, 60.5, 60.5]])
+    def test_odd_boxes(self, box):
+        """Boxes inside out, or without area, are drawn rather than a reason to fail."""
+        assert painted(draw(blank(), [box])).any()
+
+    def test_infinite_and_undefined_coordinates(self):
+        """An infinite coordinate ends at the frame; a box with an undefined one is left out, and the others stay."""
+        assert painted(draw(blank(), [[20, 20, np.inf, np.inf]])).any()
+        assert not painted(draw(blank(), [[np.nan, 20, 30, 30]])).any()
+        both = draw(blank(), [[np.nan, 20, 30, 30], [50, 100, 150, 200]], class_ids=[0, 1])
+        np.testing.assert_array_equal(both, draw(blank(), [[50, 100, 150, 200]], class_ids=[1], confidence=[0.5]))
+
+    def test_label_above_or_inside(self):
+        """The label stands above the box; at the upper border it moves inside."""
+        above = painted(draw(blank(), [[50, 100, 350, 200]]))
+        assert above[85:100, 50:80].any()
+        inside = painted(draw(blank(), [[50, 0, 350, 200]]))
+        assert inside[5:12, 52:80].any()
+
+    def test_label_text_contrasts(self):
+        """Label text is black on light colours and white on dark ones."""
+        for colour, text in (("#F0E442", (0, 0, 0)), ("#0072B2", (255, 255, 255))):
+            pixels = draw(blank(), [[50, 100, 350, 200]], colours={"car": colour})
+            assert (pixels[80:100, 50:150] == text).all(axis=2).any()
+
+    def test_most_confident_on_top(self):
+        """Where boxes overlap, the more confident one is seen."""
+        pixels = draw(blank(), [[50, 100, 150, 200]] * 2, class_ids=[1, 0], confidence=[0.3, 0.8])
+        assert tuple(pixels[199, 100]) == rgb(COLOURS["car"])
+
+    def test_scales_with_the_image(self):
+        """Lines of a large image are thicker, so that they are seen when it is shown small."""
+        small = painted(draw(blank(400, 300), [[100, 100, 300, 250]]))[200].sum()
+        large = painted(draw(blank(4000, 3000), [[1000, 1000, 3000, 2500]]))[2000].sum()
+        assert large >= 4 * small
+
+    def test_tiny_image(self):
+        """An image smaller than a label is no problem."""
+        assert draw(blank(3, 2), [[0, 0, 3, 2]]).shape == (2, 3, 3)
+
+    def test_grey_image(self):
+        """Boxes have their colours on a grey image too."""
+        assert tuple(draw(blank(mode="L"), [[50, 100, 150, 200]])[199, 100]) == rgb(COLOURS["car"])
+
+    def test_class_without_colour(self):
+        """A class that the mapping does not know is drawn in grey."""
+        assert tuple(draw(blank(), [[50, 100, 150, 200]], colours={})[199, 100]) == (0xDD, 0xDD, 0xDD)
+
+    def test_undefined_confidence(self):
+        """Where the format carries no score the label is the name alone, hence narrower."""
+        width_with = painted(draw(blank(), [[50, 100, 60, 110]], confidence=[0.5]))[90].sum()
+        width_without = painted(draw(blank(), [[50, 100, 60, 110]], confidence=[np.nan]))[90].sum()
+        assert 0 < width_without < width_with
+
+    @pytest.mark.parametrize("name", ["", "Fußgänger", "自転車", "a\nb", "x" * 500, "\U0001f697", "\0"])
+    def test_any_name(self, name):
+        """Whatever a class is called, the box is drawn."""
+        assert painted(draw(blank(), [[50, 100, 150, 200]], names=(name,), colours={name: "#D55E00"}))[199, 100]
