@@ -1,0 +1,341 @@
+"""Judge a run: join its outcomes with ground truth, match once, and read every table from the matches."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
+from smviz.errors import BadResponse
+from smviz.matching import COCO, Floats, Integers, Matches, match
+from smviz.metrics import average_precision, coco_numbers, per_class, per_image
+from smviz.records import Detections, GroundTruth, Outcome, Predictions
+from smviz.settings import MatchSettings
+from smviz.thresholds import OperatingPoint, Sweep, best_f1, sweep
+
+Noted = defaultdict[str, Counter[str]]  # what happened, and to which names how often
+
+_NAMED = 5  # how many names a note tells
+_NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), ())
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class at a threshold. `ap` and `ap50` do not depend on the threshold; `best_threshold` is its F1's best."""
+
+    class_id: int
+    name: str
+    objects: int
+    detections: int
+    ap: float
+    ap50: float
+    tp: int
+    fp: int
+    fn: int
+    precision: float
+    recall: float
+    f1: float
+    best_threshold: float
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One image at a threshold; `image` is its index in the ground truth."""
+
+    image: int
+    name: str
+    tp: int
+    fp: int
+    fn: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The matches and what pages read from them. What is costly is computed when it is first asked for."""
+
+    matches: Matches
+    _sweeps: dict[tuple[int | None, float], Sweep] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def numbers(self) -> dict[str, float]:
+        """COCO's twelve numbers, as `metrics.coco_numbers` gives them."""
+        return coco_numbers(self.matches)
+
+    @cached_property
+    def average_precision(self) -> Floats:
+        """The AP of each IoU and class, float64 [T, K], over objects of every size."""
+        return average_precision(self.matches)
+
+    @cached_property
+    def best_threshold(self) -> OperatingPoint:
+        """The threshold with the best F1 over all classes together, at the lowest IoU of the settings."""
+        return best_f1(self.sweep(None, self.matches.settings.ious[0]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or mended on the way here, in words for a person."""
+        return self.matches.ground_truth.notes + self.matches.predictions.notes
+
+    def sweep(self, class_id: int | None = None, iou: float = 0.5) -> Sweep:
+        """The counts at every threshold, as `thresholds.sweep` gives them; computed once."""
+        key = (class_id, iou)
+        if key not in self._sweeps:
+            self._sweeps[key] = sweep(self.matches, class_id, iou)
+        return self._sweeps[key]
+
+    def class_table(self, confidence: float, iou: float = 0.5) -> tuple[ClassRow, ...]:
+        """A row for each class [K].
+
+        Raises:
+            BadSetting: when nothing was matched at the IoU.
+        """
+        table = per_class(self.matches, confidence, iou)
+        at_half = np.isclose(self.matches.settings.ious, 0.5)
+        return tuple(
+            ClassRow(
+                class_id=k,
+                name=name,
+                objects=int(table.objects[k]),
+                detections=int(table.detections[k]),
+                ap=float(self.average_precision[:, k].mean()),
+                ap50=float(self.average_precision[at_half, k][0]) if at_half.any() else np.nan,
+                tp=int(table.tp[k]),
+                fp=int(table.fp[k]),
+                fn=int(table.fn[k]),
+                precision=float(table.precision[k]),
+                recall=float(table.recall[k]),
+                f1=float(table.f1[k]),
+                best_threshold=best_f1(self.sweep(k, iou)).confidence,
+            )
+            for k, name in enumerate(self.matches.ground_truth.class_names)
+        )
+
+    def image_table(self, confidence: float, iou: float = 0.5) -> tuple[ImageRow, ...]:
+        """A row for each image [I]. Raises as `class_table`."""
+        table = per_image(self.matches, confidence, iou)
+        columns = (table.tp, table.fp, table.fn, table.precision, table.recall, table.f1)
+        rows = zip(self.matches.ground_truth.image_names, *(column.tolist() for column in columns), strict=True)
+        return tuple(ImageRow(image, *row) for image, row in enumerate(rows))
+
+
+def evaluate(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSettings = COCO) -> Evaluation:
+    """Match the predictions to the ground truth. Raises as `matching.match`."""
+    return Evaluation(match(ground_truth, predictions, settings))
+
+
+def predictions_from(
+    outcomes: Iterable[Outcome], parse: Callable[[Outcome], Detections], ground_truth: GroundTruth
+) -> Predictions:
+    """The detections of a run, joined with ground truth by image name and class name, in the order of the images.
+
+    An image is found by its exact name, or else by its base name where the ground truth has only one of it. A class is
+    found by its name, whatever the case and the blanks around it. Boxes are scaled where the frame that was sent and
+    the ground truth's image differ in size; not where width and height are merely swapped, as in a rotated photo.
+    What cannot be joined, has no confidence, failed or raises `BadResponse` in `parse` is left out and counted in
+    `notes`, by name.
+    """
+    image_of, class_of = _image_index(ground_truth), _class_index(ground_truth)
+    noted: Noted = defaultdict(Counter)
+    joined: dict[int, Predictions] = {}
+    for outcome in outcomes:
+        image = image_of.get(outcome.image, image_of.get(_base(outcome.image)))
+        if image is None:
+            noted["images of the run are not in the ground truth and were left out"][outcome.image] += 1
+            continue
+        if image in joined:
+            noted["images of the run share a ground truth image; one of each was left out"][outcome.image] += 1
+            if ground_truth.image_names[image] != outcome.image:
+                continue
+        detections = _detections(outcome, parse, noted)
+        joined[image] = _join(detections, outcome, image, ground_truth, class_of, noted)
+    for image, name in enumerate(ground_truth.image_names):
+        if image not in joined:
+            noted["images of the ground truth are not in the run; their objects count as missed"][name] += 1
+    parts = [joined[image] for image in sorted(joined)]
+    return Predictions(
+        image=np.concatenate([np.zeros(0, np.int64), *(part.image for part in parts)]),
+        class_id=np.concatenate([np.zeros(0, np.int64), *(part.class_id for part in parts)]),
+        ltwh=np.concatenate([np.zeros((0, 4)), *(part.ltwh for part in parts)]),
+        confidence=np.concatenate([np.zeros(0), *(part.confidence for part in parts)]),
+        notes=tuple(_sentence(text, names) for text, names in noted.items()),
+    )
+
+
+def _detections(outcome: Outcome, parse: Callable[[Outcome], Detections], noted: Noted) -> Detections:
+    if outcome.reply is None:
+        noted["images failed and have no detections"][outcome.image] += 1
+        return _NOTHING
+    try:
+        return parse(outcome)
+    except BadResponse:
+        noted["replies could not be read and give no detections"][outcome.image] += 1
+        return _NOTHING
+
+
+def _join(
+    detections: Detections,
+    outcome: Outcome,
+    image: int,
+    ground_truth: GroundTruth,
+    class_of: dict[str, int],
+    noted: Noted,
+) -> Predictions:
+    """The detections of one image, in the ground truth's terms."""
+    classes = [class_of.get(name, class_of.get(_folded(name), -1)) for name in detections.class_names]
+    class_id = np.array(classes, np.int64)[detections.class_id]
+    unknown = Counter(name for name, known in zip(detections.names(), class_id >= 0, strict=True) if not known)
+    if unknown:
+        noted["detections are of classes that the ground truth does not have and were left out"] += unknown
+    keep = (class_id >= 0) & ~np.isnan(detections.confidence)
+    unscored = int(np.isnan(detections.confidence).sum())
+    if unscored:
+        noted["detections have no confidence and were left out"][outcome.image] += unscored
+    return Predictions(
+        image=np.full(int(keep.sum()), image),
+        class_id=class_id[keep],
+        ltwh=xyxy_to_ltwh(detections.xyxy[keep] * _scale(outcome, ground_truth.image_sizes[image], noted)),
+        confidence=detections.confidence[keep],
+    )
+
+
+def _scale(outcome: Outcome, size: Integers, noted: Noted) -> Floats:
+    """What to multiply left, top, right, bottom by, float64 [4]."""
+    sent = np.array([outcome.width, outcome.height])
+    if (sent == size).all() or min(*sent, *size) <= 0:
+        return np.ones(4)
+    if (sent == size[::-1]).all():
+        noted["images were sent upright but their ground truth has width and height swapped; look at these"][
+            outcome.image
+        ] += 1
+        return np.ones(4)
+    noted["images were sent in another size than the ground truth has; their boxes were scaled"][outcome.image] += 1
+    return np.tile(size / sent, 2)
+
+
+def _image_index(ground_truth: GroundTruth) -> dict[str, int]:
+    """Where each name is, and each base name that occurs once."""
+    index = {name: image for image, name in enumerate(ground_truth.image_names)}
+    bases = Counter(_base(name) for name in ground_truth.image_names)
+    for image, name in enumerate(ground_truth.image_names):
+        if bases[_base(name)] == 1:
+            index.setdefault(_base(name), image)
+    return index
+
+
+def _class_index(ground_truth: GroundTruth) -> dict[str, int]:
+    """Where each class name is, as it stands and folded. Where classes share a name, it means the most frequent."""
+    names = ground_truth.class_names
+    frequent = np.argsort(-np.bincount(ground_truth.class_id, minlength=len(names)), kind="stable").tolist()
+    index: dict[str, int] = {}
+    for key in (str, _folded):
+        for k in frequent:
+            index.setdefault(key(names[k]), k)
+    return index
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _sentence(text: str, names: Counter[str]) -> str:
+    first = [f"{name} ({times})" if times > 1 else name for name, times in names.most_common(_NAMED)]
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return f"{names.total()} {text}: {', '.join(first + more)}."
+
+
+def judge(
+    ground_truth: GroundTruth,
+    outcomes: Iterable[Outcome],
+    parse: Callable[[Outcome], Detections],
+    settings: MatchSettings = COCO,
+) -> Evaluation:
+    """Evaluate a run on the images that have a reply: those not called yet, or failed, are not counted as misses.
+
+    Raises:
+        BadSetting: as `matching.match`.
+    """
+    replied = [outcome for outcome in outcomes if outcome.reply]
+    truth = _answered(ground_truth, replied)
+    return evaluate(truth, predictions_from(replied, parse, truth), settings)
+
+
+def _answered(ground_truth: GroundTruth, replied: Iterable[Outcome]) -> GroundTruth:
+    """The ground truth of these images only."""
+    index = _image_index(ground_truth)
+    found = {index.get(outcome.image, index.get(_base(outcome.image))) for outcome in replied}
+    keep = np.isin(np.arange(len(ground_truth.image_names)), [image for image in found if image is not None])
+    objects = keep[ground_truth.image]
+    left_out = int((~keep).sum())
+    notes = (f"{left_out} labelled images have no reply and are left out of the numbers.",) if left_out else ()
+    return replace(
+        ground_truth,
+        image_names=tuple(name for name, kept in zip(ground_truth.image_names, keep, strict=True) if kept),
+        image_ids=tuple(name for name, kept in zip(ground_truth.image_ids, keep, strict=True) if kept),
+        image_sizes=ground_truth.image_sizes[keep],
+        image=(np.cumsum(keep) - 1)[ground_truth.image[objects]],
+        class_id=ground_truth.class_id[objects],
+        ltwh=ground_truth.ltwh[objects],
+        area=ground_truth.area[objects],
+        crowd=ground_truth.crowd[objects],
+        notes=ground_truth.notes + notes,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedImage:
+    """One image with what each detection took at confidence 0, which holds at every threshold.
+
+    Attributes:
+        detections: the image's detections that were joined with ground truth, class ids as the ground truth has them.
+        truth_xyxy: float64 [G, 4], pixels; truth_class_id: int64 [G]; truth_ignored: bool [G].
+        taken: int64 [N], index into the image's G objects, or -1.
+        ignored: bool [N], detections that count neither way, those beyond the most that an image may have among them.
+    """
+
+    detections: Detections
+    truth_xyxy: Floats
+    truth_class_id: Integers
+    truth_ignored: NDArray[np.bool_]
+    taken: Integers
+    ignored: NDArray[np.bool_]
+
+
+def judged_image(evaluation: Evaluation, image: int, iou: float = 0.5) -> JudgedImage:
+    """What one image's detections and objects are to each other.
+
+    Raises:
+        BadSetting: when nothing was matched at the IoU.
+    """
+    matches = evaluation.matches
+    predictions, truth = matches.predictions, matches.ground_truth
+    mine = np.flatnonzero(predictions.image == image)
+    mine = mine[np.argsort(-predictions.confidence[mine], kind="stable")]  # as `Detections` sorts them
+    objects = np.flatnonzero(truth.image == image)
+    taken, ignored = np.full(len(predictions), -1), np.ones(len(predictions), bool)
+    taken[matches.prediction], ignored[matches.prediction] = matches.taken(iou), matches.ignored(iou)
+    local = np.where(taken[mine] >= 0, np.searchsorted(objects, taken[mine]), -1)
+    return JudgedImage(
+        detections=Detections(
+            ltwh_to_xyxy(predictions.ltwh[mine]),
+            predictions.confidence[mine],
+            predictions.class_id[mine],
+            truth.class_names,
+        ),
+        truth_xyxy=ltwh_to_xyxy(truth.ltwh[objects]),
+        truth_class_id=truth.class_id[objects],
+        truth_ignored=matches.ground_truth_ignored()[objects],
+        taken=local,
+        ignored=ignored[mine],
+    )

@@ -1,0 +1,372 @@
+"""COCO's matching of detections to ground truth, made once; every number of an evaluation is a look-up in it.
+
+The algorithm is that of `cocoeval.py` and `maskApi.c` (https://github.com/cocodataset/cocoapi). Within one image and
+class, detections choose by descending confidence: the free object with the highest IoU that reaches the threshold, the
+later one at equal IoU; ignored objects (crowds, and objects outside the area range) only when no other is left. Any
+number of detections may take one crowd. Detections on ignored objects count neither way, and so do detections that take
+nothing and lie outside the area range.
+
+Because detections choose by descending confidence, dropping the low ones never changes the matches above: one pass
+serves every confidence threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smviz.errors import BadAnnotations, BadSetting
+from smviz.records import GroundTruth, Predictions
+from smviz.settings import MatchSettings
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+COCO = MatchSettings()
+
+_COCO_IOUS = np.linspace(0.5, 0.95, 10)
+_SAME_IOU = 1e-9
+_PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
+
+
+class Columns:
+    """A dataclass whose arrays become read-only."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches(Columns):
+    """What each detection took, at every IoU (T) and area range (A) of the settings.
+
+    The n detections kept (at most `max_detections[-1]` per image and class) stand in COCO's accumulate order: by class,
+    then by descending confidence, ties by image and then by the order they were read in. Positions, never ids.
+
+    Attributes:
+        prediction: int64 [n], index into `predictions`.
+        image, class_id: int64 [n], indices into the ground truth's images and classes.
+        confidence: float64 [n].
+        rank: int64 [n], 0 for the most confident detection of its image and class.
+        box_area: float64 [n], width x height in square pixels.
+        candidate: int64 [C], the positions, of n, of detections that reach the lowest IoU with any object; the others
+            take nothing anywhere.
+        candidate_taken: int32 [T, A, C], the ground truth index that a candidate took, or -1.
+    """
+
+    ground_truth: GroundTruth
+    predictions: Predictions
+    settings: MatchSettings
+    prediction: Integers
+    image: Integers
+    class_id: Integers
+    confidence: Floats
+    rank: Integers
+    box_area: Floats
+    candidate: Integers
+    candidate_taken: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.prediction)
+
+    def taken(self, iou: float = 0.5, area: str = "all") -> Integers:
+        """The ground truth index that each detection took, int64 [n]; -1 for none.
+
+        Raises:
+            BadSetting: when the settings of this matching do not have the IoU or the area range.
+        """
+        taken = np.full(len(self), -1, np.int64)
+        taken[self.candidate] = self.candidate_taken[self._iou(iou), self._area(area)]
+        return taken
+
+    def ignored(self, iou: float = 0.5, area: str = "all") -> Flags:
+        """Which detections count neither way, bool [n]. Raises as `taken`."""
+        taken = self.taken(iou, area)
+        return self._takes_ignored(taken, area) | ((taken < 0) & self._outside(area))
+
+    def true_positive(self, iou: float = 0.5, area: str = "all") -> Flags:
+        """Which detections found an object, bool [n]. Raises as `taken`."""
+        taken = self.taken(iou, area)
+        return (taken >= 0) & ~self._takes_ignored(taken, area)
+
+    def false_positive(self, iou: float = 0.5, area: str = "all") -> Flags:
+        """Which detections found nothing and count, bool [n]. Raises as `taken`."""
+        return (self.taken(iou, area) < 0) & ~self._outside(area)
+
+    def overlap(self, iou: float = 0.5, area: str = "all") -> Floats:
+        """The IoU of each detection with the object it took, float64 [n]; NaN for none. Raises as `taken`."""
+        taken = self.taken(iou, area)
+        found = np.flatnonzero(taken >= 0)
+        overlap = np.full(len(self), np.nan)
+        truth = taken[found]
+        overlap[found] = coco_iou(
+            self.predictions.ltwh[self.prediction[found]], self.ground_truth.ltwh[truth], self.ground_truth.crowd[truth]
+        )
+        return overlap
+
+    def ground_truth_ignored(self, area: str = "all") -> Flags:
+        """Which objects need not be found: crowds, and those outside the area range; bool [G]. Raises as `taken`."""
+        _, low, high = self.settings.areas[self._area(area)]
+        return _not_counted(self.ground_truth, low, high)
+
+    def positives(self, area: str = "all") -> Integers:
+        """How many objects of each class are there to be found, int64 [K]. Raises as `taken`."""
+        counted = self.ground_truth.class_id[~self.ground_truth_ignored(area)]
+        return np.bincount(counted, minlength=len(self.ground_truth.class_names))
+
+    def ranked(self, class_id: int | None = None) -> Integers:
+        """Positions, of n, of one class's detections (None: of all) by descending confidence, ties as they stand.
+
+        Raises:
+            BadSetting: when there is no such class.
+        """
+        if class_id is None:
+            return np.argsort(-self.confidence, kind="stable")
+        if not 0 <= class_id < len(self.ground_truth.class_names):
+            raise BadSetting(
+                f"There is no class {class_id}.", f"Choose one from 0 to {len(self.ground_truth.class_names) - 1}."
+            )
+        return np.arange(*np.searchsorted(self.class_id, [class_id, class_id + 1]))
+
+    def candidate_outcomes(self, area: str = "all") -> tuple[Flags, Flags]:
+        """True and false positives among the candidates at every IoU, bool [T, C] each. Raises as `taken`.
+
+        Detections that are no candidates are false positives at every IoU, unless they lie outside the area range.
+        """
+        taken = self.candidate_taken[:, self._area(area)]
+        true = (taken >= 0) & ~self._takes_ignored(taken, area)
+        return true, (taken < 0) & ~self._outside(area)[self.candidate]
+
+    def background(self, area: str = "all") -> Flags:
+        """Which detections are false positives at every IoU because no object is near, bool [n]. Raises as `taken`."""
+        background = ~self._outside(area)
+        background[self.candidate] = False
+        return background
+
+    def _iou(self, iou: float) -> int:
+        near = np.flatnonzero(np.abs(np.array(self.settings.ious) - iou) < _SAME_IOU)
+        if not len(near):
+            known = ", ".join(f"{threshold:g}" for threshold in self.settings.ious)
+            raise BadSetting(f"Nothing was matched at IoU {iou:g}.", f"Choose one of {known}.")
+        return int(near[0])
+
+    def _area(self, area: str) -> int:
+        names = [name for name, _, _ in self.settings.areas]
+        if area not in names:
+            raise BadSetting(f"There is no area range {area!r}.", f"Choose one of {', '.join(names)}.")
+        return names.index(area)
+
+    def _outside(self, area: str) -> Flags:
+        _, low, high = self.settings.areas[self._area(area)]
+        return (self.box_area < low) | (self.box_area > high)
+
+    def _takes_ignored(self, taken: NDArray[np.signedinteger], area: str) -> Flags:
+        # The appended False answers for -1, which takes nothing.
+        ignored: Flags = np.append(self.ground_truth_ignored(area), False)[taken]
+        return ignored
+
+
+def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSettings = COCO) -> Matches:
+    """Match detections to ground truth exactly as COCO's evaluation does, at every IoU and area range at once.
+
+    Raises:
+        BadSetting: when the settings contradict themselves.
+        BadAnnotations: when the predictions do not belong to this ground truth, or a confidence is NaN.
+    """
+    _check_settings(settings)
+    _check_predictions(ground_truth, predictions)
+    order, by_image, rank = _accumulate_order(predictions, settings.max_detections[-1])
+    detection, truth, iou = _near_pairs(ground_truth, predictions, order[by_image], min(settings.ious))
+    candidates, taken = _take(ground_truth, predictions, settings, order[by_image], detection, truth, iou)
+    position = by_image[candidates]
+    ascending = np.argsort(position)
+    kept = predictions.ltwh[order]
+    return Matches(
+        ground_truth=ground_truth,
+        predictions=predictions,
+        settings=settings,
+        prediction=order,
+        image=predictions.image[order],
+        class_id=predictions.class_id[order],
+        confidence=predictions.confidence[order],
+        rank=rank,
+        box_area=kept[:, 2] * kept[:, 3],
+        candidate=position[ascending],
+        candidate_taken=taken[:, :, ascending],
+    )
+
+
+def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
+    """COCO's IoU of corresponding boxes, float64 [N]: ltwh [N, 4] each, in pixels.
+
+    With a crowd it is the intersection over the detection's own area (`bbIou` in `maskApi.c`).
+    """
+    sides = np.minimum(detections[:, :2] + detections[:, 2:], truths[:, :2] + truths[:, 2:])
+    sides -= np.maximum(detections[:, :2], truths[:, :2])
+    meets = (sides > 0).all(axis=1)
+    overlap = sides[:, 0] * sides[:, 1]
+    own = detections[:, 2] * detections[:, 3]
+    union = np.where(crowd, own, own + truths[:, 2] * truths[:, 3] - overlap)
+    iou: Floats = np.divide(overlap, union, out=np.zeros(len(overlap)), where=meets)
+    return iou
+
+
+def _not_counted(ground_truth: GroundTruth, low: float, high: float) -> Flags:
+    return ground_truth.crowd | (ground_truth.area < low) | (ground_truth.area > high)
+
+
+def _check_settings(settings: MatchSettings) -> None:
+    ious, most = np.array(settings.ious), settings.max_detections
+    if not len(ious) or not (np.diff(ious) > 0).all() or not (ious[0] > 0 and ious[-1] <= 1):
+        raise BadSetting("The IoU thresholds are not usable.", "Give at least one, ascending, above 0 and up to 1.")
+    if not most or most[0] < 1 or not (np.diff(most) > 0).all():
+        raise BadSetting("The limits of detections are not usable.", "Give at least one, ascending, 1 or more.")
+    names = [name for name, low, high in settings.areas if low <= high]
+    if names[:1] != ["all"] or len(set(names)) != len(settings.areas):
+        raise BadSetting(
+            "The area ranges are not usable.", 'Name the first "all", each other differently, and give low before high.'
+        )
+
+
+def _check_predictions(ground_truth: GroundTruth, predictions: Predictions) -> None:
+    for column, known in (
+        (predictions.image, len(ground_truth.image_names)),
+        (predictions.class_id, len(ground_truth.class_names)),
+    ):
+        if len(column) and not (column.min() >= 0 and column.max() < known):
+            raise BadAnnotations(
+                "The detections name images or classes that the ground truth does not have.",
+                "Read the detections against this ground truth.",
+            )
+    if np.isnan(predictions.confidence).any():
+        raise BadAnnotations("Some detections have no confidence.", "Leave them out: they cannot be ranked.")
+
+
+def _stable_order(*keys: Integers) -> Integers:
+    """The order by the first key, then the next; ties stay. Keys are not negative."""
+    order = np.arange(len(keys[0]))
+    for key in reversed(keys):
+        # NumPy sorts 16 bits by radix, in linear time.
+        narrow = key.astype(np.min_scalar_type(int(key.max(initial=0))))
+        order = order[np.argsort(narrow[order], kind="stable")]
+    return order
+
+
+def _starts(*keys: NDArray[np.generic]) -> Integers:
+    """Where a new group of equal keys starts; equal keys stand together."""
+    changes = np.zeros(max(len(keys[0]) - 1, 0), np.bool_)
+    for key in keys:
+        changes |= key[1:] != key[:-1]
+    return np.flatnonzero(np.concatenate([np.ones(min(len(keys[0]), 1), np.bool_), changes]))
+
+
+def _within(starts: Integers, count: int) -> Integers:
+    """The position of each of `count` rows within its group."""
+    return np.arange(count) - np.repeat(starts, np.diff(starts, append=count))
+
+
+def _accumulate_order(predictions: Predictions, most: int) -> tuple[Integers, Integers, Integers]:
+    """The kept detections in accumulate order; that order's positions by (class, image, rank); the ranks."""
+    order = _stable_order(predictions.image)
+    order = order[np.argsort(-predictions.confidence[order], kind="stable")]
+    order = order[_stable_order(predictions.class_id[order])]
+    image, class_id = predictions.image[order], predictions.class_id[order]
+    by_image = _stable_order(class_id, image)
+    rank = np.empty(len(order), np.int64)
+    rank[by_image] = _within(_starts(class_id[by_image], image[by_image]), len(order))
+    keep = rank < most
+    moved = np.cumsum(keep) - 1
+    return order[keep], moved[by_image[keep[by_image]]], rank[keep]
+
+
+def _near_pairs(
+    ground_truth: GroundTruth, predictions: Predictions, order: Integers, lowest: float
+) -> tuple[Integers, Integers, Floats]:
+    """Pairs of one image and class whose IoU reaches the lowest threshold: row of `order`, ground truth, IoU."""
+    chunks = []
+    for detection, truth in _pairs(ground_truth, predictions, order):
+        iou = coco_iou(predictions.ltwh[order[detection]], ground_truth.ltwh[truth], ground_truth.crowd[truth])
+        near = iou >= _reached(lowest)
+        chunks.append((detection[near], truth[near], iou[near]))
+    if not chunks:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    detections, truths, ious = zip(*chunks, strict=True)
+    return np.concatenate(detections), np.concatenate(truths), np.concatenate(ious)
+
+
+def _pairs(ground_truth: GroundTruth, predictions: Predictions, order: Integers) -> Iterator[tuple[Integers, Integers]]:
+    """All pairs of one image and class, by detection and then in the order of the file, some at a time."""
+    images = len(ground_truth.image_names)
+    truths = _stable_order(ground_truth.class_id, ground_truth.image)
+    keys = (ground_truth.class_id * images + ground_truth.image)[truths]
+    wanted = predictions.class_id[order] * images + predictions.image[order]
+    first = np.searchsorted(keys, wanted, "left")
+    count = np.searchsorted(keys, wanted, "right") - first
+    total = np.cumsum(count)
+    pairs = int(total[-1]) if len(total) else 0
+    borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
+    for low, high in pairwise([*borders.tolist(), len(order)]):
+        here = count[low:high]
+        detection = np.repeat(np.arange(low, high), here)
+        starts = np.cumsum(here) - here
+        yield detection, truths[np.repeat(first[low:high] - starts, here) + np.arange(len(detection))]
+
+
+def _reached(iou: float) -> float:
+    """The IoU that COCO compares with: IoU 1 allows for rounding, and 0.9 is one bit lower on its grid."""
+    on_grid = _COCO_IOUS[np.abs(_COCO_IOUS - iou) < _SAME_IOU]
+    return min(float(on_grid[0]) if len(on_grid) else iou, 1 - 1e-10)
+
+
+def _take(
+    ground_truth: GroundTruth,
+    predictions: Predictions,
+    settings: MatchSettings,
+    order: Integers,
+    detection: Integers,
+    truth: Integers,
+    iou: Floats,
+) -> tuple[Integers, NDArray[np.int32]]:
+    """Which rows of `order` are candidates, [C], and what each took at every IoU and area range, [T, A, C].
+
+    Detections choose in rounds: the k-th candidate of every image and class chooses in round k, all at once.
+    """
+    starts = _starts(detection)
+    candidates = detection[starts]
+    groups = _starts(predictions.class_id[order[candidates]], predictions.image[order[candidates]])
+    turn = np.repeat(_within(groups, len(candidates)), np.diff(starts, append=len(detection)))
+    candidate = np.repeat(np.arange(len(candidates)), np.diff(starts, append=len(detection)))
+
+    ignored = np.stack([_not_counted(ground_truth, low, high) for _, low, high in settings.areas])  # [A, G]
+    # Preference is an integer, so that equal IoUs are told apart by place and unequal ones never by rounding.
+    by_preference = np.argsort(iou, kind="stable")
+    preference = np.empty(len(iou), np.int64)
+    preference[by_preference] = np.arange(len(iou))
+    reaches = iou >= np.array([_reached(threshold) for threshold in settings.ious])[:, None]  # [T, P]
+
+    used = np.zeros((len(settings.ious), len(settings.areas), len(ground_truth)), np.bool_)
+    taken = np.full((*used.shape[:2], len(candidates)), -1, np.int32)
+    by_turn = _stable_order(turn)
+    for low, high in _spans(_starts(turn[by_turn]), len(turn)):
+        pairs = by_turn[low:high]
+        truths = truth[pairs]
+        wish = preference[pairs] + len(iou) * ~ignored[:, truths]  # [A, p]
+        free = reaches[:, None, pairs] & ~used[:, :, truths]  # [T, A, p]
+        first = _starts(candidate[pairs])
+        best = np.maximum.reduceat(np.where(free, wish, -1), first, axis=2)  # [T, A, candidates of this round]
+        t, a, c = np.nonzero(best >= 0)
+        won = truth[by_preference[best[t, a, c] % len(iou)]]
+        taken[t, a, candidate[pairs[first]][c]] = won
+        used[t, a, won] = ~ground_truth.crowd[won]
+    return candidates, taken
+
+
+def _spans(starts: Integers, count: int) -> Iterator[tuple[int, int]]:
+    return pairwise([*starts.tolist(), count])

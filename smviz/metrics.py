@@ -1,0 +1,312 @@
+"""Numbers of an evaluation, each a look-up in `Matches`. Undefined is NaN; a threshold keeps confidence >= it.
+
+Precision is TP / (TP + FP), recall TP / (TP + FN), and F1 is 2 TP / (2 TP + FP + FN), so that F1 is 0 where something
+is there and nothing of it is right, and undefined only where there is neither an object nor a detection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from smviz.errors import BadSetting
+from smviz.matching import Columns, Flags, Floats, Integers, Matches
+
+DetectionMark = Literal["tp", "fp", "ignored"]
+ObjectMark = Literal["found", "missed", "ignored"]
+
+_RECALLS = np.linspace(0, 1, 101)  # the recalls at which COCO samples precision
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True positives, false positives and false negatives, with what follows from them."""
+
+    tp: int
+    fp: int
+    fn: int
+    precision: float = field(init=False)
+    recall: float = field(init=False)
+    f1: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, value in _rates(self.tp, self.fp, self.fn).items():
+            object.__setattr__(self, name, float(value))
+
+
+@dataclass(frozen=True, eq=False)
+class CountColumns(Columns):
+    """Columns of `Counts`: tp, fp and fn as int64 [N]; precision, recall and f1 as float64 [N], read-only."""
+
+    tp: Integers
+    fp: Integers
+    fn: Integers
+    precision: Floats = field(init=False)
+    recall: Floats = field(init=False)
+    f1: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, value in _rates(self.tp, self.fp, self.fn).items():
+            object.__setattr__(self, name, value)
+        super().__post_init__()
+
+    def __len__(self) -> int:
+        return len(self.tp)
+
+
+@dataclass(frozen=True, eq=False)
+class PerImage(CountColumns):
+    """Counts of each image [I], in the order of the ground truth."""
+
+
+@dataclass(frozen=True, eq=False)
+class PerClass(CountColumns):
+    """Counts of each class [K], in the order of the ground truth.
+
+    Attributes:
+        objects: int64 [K], how many objects there are to be found.
+        detections: int64 [K], how many detections reach the threshold, ignored ones included.
+    """
+
+    objects: Integers
+    detections: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall(Columns):
+    """The precision-recall curve: one point for each detection that counts, by descending confidence; float64 [N].
+
+    Attributes:
+        recall, precision: at the threshold that keeps the detections up to this one; recall is NaN without an object.
+        envelope: the highest precision at this recall or a higher one, which COCO's AP averages.
+        confidence: of the detection.
+    """
+
+    recall: Floats
+    precision: Floats
+    envelope: Floats
+    confidence: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Marks(Columns):
+    """What one image's detections and objects are at a threshold: M detections by descending confidence, O objects.
+
+    Attributes:
+        detections: int64 [M], indices into the predictions.
+        detection_marks: "tp", "fp" or "ignored", [M].
+        taken: int64 [M], the index into the ground truth of the object that each detection took, or -1.
+        overlap: float64 [M], the IoU with that object; NaN for none.
+        objects: int64 [O], indices into the ground truth.
+        object_marks: "found", "missed" or "ignored", [O].
+    """
+
+    detections: Integers
+    detection_marks: tuple[DetectionMark, ...]
+    taken: Integers
+    overlap: Floats
+    objects: Integers
+    object_marks: tuple[ObjectMark, ...]
+
+
+def coco_numbers(matches: Matches) -> dict[str, float]:
+    """COCO's twelve numbers, in COCO's order; NaN where one is undefined or the settings leave it out.
+
+    AP averages over IoUs and classes, AP50 and AP75 over classes at one IoU; s, m and l are the small, medium and large
+    objects. AR1, AR10 and AR100 are the recall with so many detections per image and class, over IoUs and classes.
+    """
+    names = [name for name, _, _ in matches.settings.areas]
+    areas = {"s": "small", "m": "medium", "l": "large"}
+    ious = np.array(matches.settings.ious)
+    precision = average_precision(matches)
+    numbers = {"AP": _mean(precision)}
+    numbers |= {f"AP{t}": _mean(precision[np.isclose(ious, t / 100)]) for t in (50, 75)}
+    numbers |= {
+        f"AP{letter}": _mean(average_precision(matches, area)) if area in names else np.nan
+        for letter, area in areas.items()
+    }
+    for most in (1, 10, 100):
+        known = most in matches.settings.max_detections
+        numbers[f"AR{most}"] = _mean(average_recall(matches, most)) if known else np.nan
+    most = matches.settings.max_detections[-1]
+    for letter, area in areas.items():
+        numbers[f"AR{letter}"] = _mean(average_recall(matches, most, area)) if area in names else np.nan
+    return numbers
+
+
+def average_precision(matches: Matches, area: str = "all") -> Floats:
+    """COCO's average precision of each IoU and class, float64 [T, K]; NaN for a class without an object.
+
+    The mean of the precision envelope at 101 recalls from 0 to 1, zero beyond the last recall that is reached
+    (`accumulate` in `cocoeval.py`).
+
+    Raises:
+        BadSetting: when the settings of this matching do not have the area range.
+    """
+    positives = matches.positives(area)
+    true, false = matches.candidate_outcomes(area)  # [T, C]
+    background = _running(matches.background(area))
+    classes = np.arange(len(positives) + 1)
+    first = background[np.searchsorted(matches.class_id, classes)]
+    borders = np.searchsorted(matches.class_id[matches.candidate], classes)
+    average = np.full((len(true), len(positives)), np.nan)
+    for k in np.flatnonzero(positives):
+        rows = slice(borders[k], borders[k + 1])
+        far = background[matches.candidate[rows]] - first[k]  # false positives so far with no object near
+        wrong = np.cumsum(false[:, rows], axis=1) + far
+        for t, hits in enumerate(true[:, rows]):
+            average[t, k] = _average_precision(wrong[t, hits], int(positives[k]))
+    return average
+
+
+def average_recall(matches: Matches, max_detections: int, area: str = "all") -> Floats:
+    """The recall of each IoU and class, float64 [T, K], with so many detections per image; NaN without an object.
+
+    Raises:
+        BadSetting: when the settings of this matching do not have the area range or the number of detections.
+    """
+    if max_detections not in matches.settings.max_detections:
+        known = ", ".join(map(str, matches.settings.max_detections))
+        raise BadSetting(f"{max_detections} detections per image was not asked for.", f"Choose one of {known}.")
+    positives = matches.positives(area)
+    true, _ = matches.candidate_outcomes(area)
+    true = true & (matches.rank[matches.candidate] < max_detections)
+    class_id = matches.class_id[matches.candidate]
+    found = np.stack([np.bincount(class_id[row], minlength=len(positives)) for row in true])
+    return _ratio(found, positives)
+
+
+def precision_recall(matches: Matches, class_id: int | None = None, iou: float = 0.5) -> PrecisionRecall:
+    """The precision-recall curve of a class, or pooled over all classes when `class_id` is None.
+
+    Raises:
+        BadSetting: when there is no such class, or nothing was matched at the IoU.
+    """
+    rows = matches.ranked(class_id)
+    true, false = matches.true_positive(iou)[rows], matches.false_positive(iou)[rows]
+    counted = true | false
+    tp, fp = np.cumsum(true[counted]), np.cumsum(false[counted])
+    precision = _ratio(tp, tp + fp)
+    return PrecisionRecall(
+        recall=_ratio(tp, positives_of(matches, class_id)),
+        precision=precision,
+        envelope=np.maximum.accumulate(precision[::-1])[::-1],
+        confidence=matches.confidence[rows][counted],
+    )
+
+
+def positives_of(matches: Matches, class_id: int | None = None) -> int:
+    """How many objects of a class there are to be found; of all classes when `class_id` is None."""
+    positives = matches.positives()
+    return int(positives.sum() if class_id is None else positives[class_id])
+
+
+def per_image(matches: Matches, confidence: float, iou: float = 0.5) -> PerImage:
+    """Counts of each image at a confidence threshold. Detections that are ignored count neither way.
+
+    Raises:
+        BadSetting: when nothing was matched at the IoU.
+    """
+    true, false = _at(matches, confidence, iou)
+    images = len(matches.ground_truth.image_names)
+    tp = np.bincount(matches.image[true], minlength=images)
+    objects = np.bincount(matches.ground_truth.image[~matches.ground_truth_ignored()], minlength=images)
+    return PerImage(tp=tp, fp=np.bincount(matches.image[false], minlength=images), fn=objects - tp)
+
+
+def per_class(matches: Matches, confidence: float, iou: float = 0.5) -> PerClass:
+    """Counts of each class at a confidence threshold. Raises as `per_image`."""
+    true, false = _at(matches, confidence, iou)
+    objects = matches.positives()
+    tp = np.bincount(matches.class_id[true], minlength=len(objects))
+    return PerClass(
+        tp=tp,
+        fp=np.bincount(matches.class_id[false], minlength=len(objects)),
+        fn=objects - tp,
+        objects=objects,
+        detections=np.bincount(matches.class_id[matches.confidence >= confidence], minlength=len(objects)),
+    )
+
+
+def counts(matches: Matches, confidence: float, iou: float = 0.5, class_ids: Iterable[int] | None = None) -> Counts:
+    """Counts over all images and the classes given (None: all) at a confidence threshold.
+
+    Raises:
+        BadSetting: when there is no such class, or nothing was matched at the IoU.
+    """
+    table = per_class(matches, confidence, iou)
+    chosen = np.arange(len(table)) if class_ids is None else np.unique(np.array(list(class_ids), np.int64))
+    if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < len(table):
+        raise BadSetting("One of these classes does not exist.", f"Choose from 0 to {len(table) - 1}.")
+    return Counts(int(table.tp[chosen].sum()), int(table.fp[chosen].sum()), int(table.fn[chosen].sum()))
+
+
+def mark_image(matches: Matches, image: int, confidence: float, iou: float = 0.5) -> Marks:
+    """What each detection and object of one image is at a confidence threshold.
+
+    Raises:
+        BadSetting: when there is no such image, or nothing was matched at the IoU.
+    """
+    if not 0 <= image < len(matches.ground_truth.image_names):
+        raise BadSetting(
+            f"There is no image {image}.", f"Choose from 0 to {len(matches.ground_truth.image_names) - 1}."
+        )
+    rows = np.flatnonzero((matches.image == image) & (matches.confidence >= confidence))
+    rows = rows[np.argsort(-matches.confidence[rows], kind="stable")]
+    objects = np.flatnonzero(matches.ground_truth.image == image)
+    taken = matches.taken(iou)[rows]
+    detection_kind = np.where(matches.true_positive(iou)[rows], 0, np.where(matches.ignored(iou)[rows], 2, 1))
+    object_kind = np.where(matches.ground_truth_ignored()[objects], 2, np.where(np.isin(objects, taken), 0, 1))
+    detection_names: tuple[DetectionMark, ...] = ("tp", "fp", "ignored")
+    object_names: tuple[ObjectMark, ...] = ("found", "missed", "ignored")
+    return Marks(
+        detections=matches.prediction[rows],
+        detection_marks=tuple(detection_names[kind] for kind in detection_kind),
+        taken=taken,
+        overlap=matches.overlap(iou)[rows],
+        objects=objects,
+        object_marks=tuple(object_names[kind] for kind in object_kind),
+    )
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    ratio: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return ratio
+
+
+def _rates(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> dict[str, Floats]:
+    tp, fp, fn = np.asarray(tp), np.asarray(fp), np.asarray(fn)
+    return {
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+    }
+
+
+def _mean(values: Floats) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else np.nan
+
+
+def _running(flags: Flags) -> Integers:
+    """How many flags are set before each position, int64 [N + 1]."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags)])
+
+
+def _average_precision(wrong: Integers, positives: int) -> float:
+    """From the false positives that stand before each true positive."""
+    found = np.arange(1, len(wrong) + 1)
+    precision = found / (found + wrong)
+    envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)  # 0 beyond the last recall
+    at = np.searchsorted(found / positives, _RECALLS, side="left")
+    return float(envelope[at].mean())
+
+
+def _at(matches: Matches, confidence: float, iou: float) -> tuple[Flags, Flags]:
+    kept = matches.confidence >= confidence
+    return matches.true_positive(iou) & kept, matches.false_positive(iou) & kept
