@@ -1,0 +1,462 @@
+"""A run over many images: every image ends as a reply or a failure, and ending early loses nothing."""
+
+import io
+import math
+import threading
+import time
+from collections import Counter
+
+import pytest
+from PIL import Image
+
+from smviz.errors import (
+    AccessDenied,
+    BadSetting,
+    CredentialsError,
+    InvalidRequest,
+    ModelError,
+    NotFound,
+    NotInService,
+    PayloadTooLarge,
+    ServiceError,
+    StoreError,
+    Throttled,
+    UnknownRun,
+    Unreachable,
+)
+from smviz.images import prepare
+from smviz.records import ImageRef, Reply
+from smviz.runner import BatchRun, Retry, run_images
+from smviz.settings import Connection, Preset, Request
+from smviz.store import Store
+
+FAST = Retry(base=0.001, cap=0.01)
+
+
+def picture(shade, width=8):
+    """A tiny PNG that is told from others by its width."""
+    buffer = io.BytesIO()
+    Image.new("L", (width, 4), shade % 256).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def image_number(payload):
+    """Which of `begin`'s images this is."""
+    return payload.width - 1
+
+
+def answer(payload):
+    """A reply that names the image it is for."""
+    return Reply(b'{"image": %d}' % image_number(payload), "application/json", 0.01, "A")
+
+
+class Endpoint:
+    """An injected `invoke` that counts its calls, and fails as `faults` says: image number to errors, in order."""
+
+    def __init__(self, faults=None, seconds=0.0):
+        self.faults = {number: list(errors) for number, errors in (faults or {}).items()}
+        self.seconds = seconds
+        self.calls = Counter()
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, payload):
+        number = image_number(payload)
+        with self.lock:
+            self.calls[number] += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+            error = self.faults[number].pop(0) if self.faults.get(number) else None
+        time.sleep(self.seconds)
+        with self.lock:
+            self.now -= 1
+        if error:
+            raise error
+        return answer(payload)
+
+
+def error(kind):
+    """An error of that kind."""
+    words = (f"It was {kind.__name__}.", "Do something.")
+    return ModelError(*words, status=500) if kind is ModelError else kind(*words)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An open, empty workspace."""
+    with Store(tmp_path / "workspace") as opened:
+        yield opened
+
+
+def begin(store, images=10, name="run"):
+    """A run over images of 1, 2, 3 ... pixels' width."""
+    refs = [ImageRef(f"{i}.png", data=picture(i, width=i + 1)) for i in range(images)]
+    return store.create_run(name, Connection("x"), Request("e"), Preset("p"), refs)
+
+
+class TestRun:
+    def test_every_image_has_its_own_reply(self, store):
+        """Each image is called once, and its reply is stored under its name, in the run's order."""
+        run, endpoint = begin(store, 40), Endpoint()
+        end = run_images(store, run, endpoint)
+        assert (end.state, end.total, end.done, end.failed, end.skipped) == ("finished", 40, 40, 0, 0)
+        assert endpoint.calls == Counter(range(40))
+        for number, outcome in enumerate(store.outcomes(run.id)):
+            assert outcome.image == f"{number}.png"
+            assert outcome.reply == Reply(b'{"image": %d}' % number, "application/json", 0.01, "A")
+            assert outcome.attempts == 1
+
+    def test_frame_and_hash_are_of_what_was_sent(self, store):
+        """The outcome keeps size and hash of the payload, not of the file."""
+        buffer = io.BytesIO()
+        exif = Image.Exif()
+        exif[274] = 6
+        Image.new("RGB", (30, 20)).save(buffer, "JPEG", exif=exif)
+        refs = [ImageRef("turned.jpg", data=buffer.getvalue())]
+        run = store.create_run("r", Connection("x"), Request("e"), Preset("p"), refs)
+        run_images(store, run, answer)
+        outcome = store.outcomes(run.id)[0]
+        assert (outcome.width, outcome.height) == (20, 30)
+        assert outcome.sha256 == prepare(buffer.getvalue()).sha256
+
+    def test_files_on_the_disk(self, store, tmp_path):
+        """Images that are files are read when their turn comes."""
+        refs = []
+        for i in range(5):
+            (tmp_path / f"{i}.png").write_bytes(picture(i, width=i + 1))
+            refs.append(ImageRef(f"{i}.png", path=tmp_path / f"{i}.png"))
+        run = store.create_run("r", Connection("x"), Request("e"), Preset("p"), refs)
+        assert run_images(store, run, Endpoint()).done == 5
+
+    @pytest.mark.parametrize("workers", [1, 4])
+    def test_workers(self, store, workers):
+        """So many calls are under way at a time, never more."""
+        endpoint = Endpoint(seconds=0.02)
+        run_images(store, begin(store, 20), endpoint, workers=workers)
+        assert endpoint.most == workers
+
+    def test_no_workers(self, store):
+        """A run without workers is refused."""
+        with pytest.raises(BadSetting, match="0 workers"):
+            run_images(store, begin(store), answer, workers=0)
+
+    def test_two_thousand_images(self, store):
+        """2,000 images take seconds."""
+        refs = [ImageRef(f"{i}.png", data=picture(i)) for i in range(2000)]
+        run = store.create_run("r", Connection("x"), Request("e"), Preset("p"), refs)
+        start = time.monotonic()
+        assert run_images(store, run, answer).done == 2000
+        assert time.monotonic() - start < 15
+
+    def test_deleted_run(self, store):
+        """A run that was deleted before it began ends with an error that says so."""
+        run = begin(store)
+        store.delete_run(run.id)
+        end = run_images(store, run, answer)
+        assert end.state == "failed"
+        assert isinstance(end.error, UnknownRun)
+
+
+class TestBadImages:
+    def test_is_a_failed_outcome(self, store, tmp_path):
+        """A file that is no image, or is gone, fails alone, without a call; the others are answered."""
+        refs = [
+            ImageRef("good.png", data=picture(1)),
+            ImageRef("text.jpg", data=b"hello"),
+            ImageRef("empty.jpg", data=b""),
+            ImageRef("half.png", data=picture(1)[:40]),
+            ImageRef("gone.png", path=tmp_path / "gone.png"),
+            ImageRef("folder", path=tmp_path),
+            ImageRef("also good.png", data=picture(2)),
+        ]
+        run = store.create_run("r", Connection("x"), Request("e"), Preset("p"), refs)
+        endpoint = Endpoint()
+        end = run_images(store, run, endpoint)
+        assert (end.state, end.done, end.failed) == ("finished", 2, 5)
+        assert endpoint.calls.total() == 2
+        bad = [outcome for outcome in store.outcomes(run.id) if outcome.failure]
+        assert [outcome.image for outcome in bad] == ["text.jpg", "empty.jpg", "half.png", "gone.png", "folder"]
+        assert {outcome.failure.kind for outcome in bad} == {"BadImage"}
+        assert {(outcome.width, outcome.height, outcome.attempts) for outcome in bad} == {(0, 0, 0)}
+        assert [len(outcome.sha256) for outcome in bad] == [64, 64, 64, 0, 0]
+
+
+class TestFailures:
+    @pytest.mark.parametrize("kind", [ModelError, PayloadTooLarge, InvalidRequest])
+    def test_concerns_one_image(self, store, kind):
+        """What the endpoint says of one image is that image's failure, after a single call."""
+        run, endpoint = begin(store), Endpoint({3: [error(kind)]})
+        end = run_images(store, run, endpoint)
+        assert (end.state, end.done, end.failed, end.error) == ("finished", 9, 1, None)
+        outcome = store.outcomes(run.id)[3]
+        assert (outcome.failure.kind, outcome.attempts) == (kind.__name__, 1)
+        assert (outcome.failure.message, outcome.failure.advice) == (f"It was {kind.__name__}.", "Do something.")
+        assert outcome.width == 4
+        assert endpoint.calls[3] == 1
+
+    @pytest.mark.parametrize("kind", [Throttled, ServiceError, Unreachable])
+    def test_passes(self, store, kind):
+        """What may pass is tried again, and the outcome tells how often."""
+        run, endpoint = begin(store), Endpoint({3: [error(kind)] * 4})
+        end = run_images(store, run, endpoint, retry=FAST)
+        assert (end.done, end.failed) == (10, 0)
+        assert store.outcomes(run.id)[3].attempts == endpoint.calls[3] == 5
+
+    @pytest.mark.parametrize("kind", [Throttled, ServiceError, Unreachable])
+    def test_does_not_pass(self, store, kind):
+        """After the last attempt the image has failed, and the run goes on."""
+        run, endpoint = begin(store), Endpoint({3: [error(kind)] * 99})
+        end = run_images(store, run, endpoint, retry=FAST)
+        assert (end.state, end.done, end.failed) == ("finished", 9, 1)
+        outcome = store.outcomes(run.id)[3]
+        assert (outcome.failure.kind, outcome.attempts) == (kind.__name__, FAST.attempts)
+
+    @pytest.mark.parametrize("kind", [CredentialsError, AccessDenied, NotFound, NotInService])
+    def test_concerns_every_image(self, store, kind):
+        """What no image would escape ends the run at once, keeps what there is, and is told."""
+        run, endpoint = begin(store, 100), Endpoint({20: [error(kind)]})
+        end = run_images(store, run, endpoint, workers=2)
+        assert end.state == "failed"
+        assert isinstance(end.error, kind)
+        assert 19 <= end.done <= 25
+        assert end.failed == 0
+        assert store.run(run.id).answered == end.done == endpoint.calls.total() - 1
+
+    def test_expired_in_the_middle_then_resumed(self, store):
+        """With new credentials the same run is brought to its end, and no reply is asked for twice."""
+        run, endpoint = begin(store, 50), Endpoint({20: [error(CredentialsError)]})
+        run_images(store, run, endpoint)
+        end = run_images(store, run, endpoint)
+        assert end.state == "finished"
+        assert end.done + end.skipped == 50
+        assert endpoint.calls == Counter(range(50)) + Counter([20])
+
+    def test_no_network(self, store):
+        """When image after image finds nobody, the run ends instead of failing them all."""
+        run, endpoint = begin(store, 200), Endpoint({i: [error(Unreachable)] * 99 for i in range(10, 200)})
+        end = run_images(store, run, endpoint, workers=2, retry=FAST)
+        assert end.state == "failed"
+        assert isinstance(end.error, Unreachable)
+        assert end.done == 10
+        assert FAST.unreachable <= end.failed <= FAST.unreachable + 2
+
+    def test_unreachable_now_and_then(self, store):
+        """Images that find nobody are failures of their own while others are answered in between."""
+        faults = {i: [error(Unreachable)] * 99 for i in range(0, 40, 2)}
+        end = run_images(store, begin(store, 40), Endpoint(faults), workers=1, retry=Retry(attempts=2, base=0.001))
+        assert (end.state, end.done, end.failed) == ("finished", 20, 20)
+
+    def test_wrong_setting(self, store):
+        """An error that is about what a person chose, not about an image, ends the run."""
+        end = run_images(store, begin(store), Endpoint({i: [error(BadSetting)] for i in range(10)}))
+        assert isinstance(end.error, BadSetting)
+        assert end.state == "failed"
+
+    def test_bug(self, store):
+        """An exception that is nobody's fault but ours is raised, and what was stored stays."""
+        run, endpoint = begin(store, 50), Endpoint({20: [ZeroDivisionError("bug")]})
+        with pytest.raises(ZeroDivisionError, match="bug"):
+            run_images(store, run, endpoint)
+        assert store.run(run.id).answered == endpoint.calls.total() - 1
+        assert run_images(store, run, endpoint).state == "finished"
+
+    def test_run_deleted_meanwhile(self, store):
+        """Deleting a run under way ends it with an error."""
+        run = begin(store, 50)
+
+        def invoke(payload):
+            if image_number(payload) == 10:
+                store.delete_run(run.id)
+            return answer(payload)
+
+        end = run_images(store, run, invoke)
+        assert end.state == "failed"
+        assert isinstance(end.error, StoreError)
+
+    def test_store_closed_meanwhile(self, store):
+        """Closing the store under way ends the run with an error, not with a hang."""
+
+        def invoke(payload):
+            if image_number(payload) == 10:
+                store.close()
+            return answer(payload)
+
+        end = run_images(store, begin(store, 50), invoke)
+        assert end.state == "failed"
+        assert isinstance(end.error, StoreError)
+
+
+class TestResume:
+    def test_skips_replies(self, store):
+        """A finished run that is run again makes no call at all."""
+        run, endpoint = begin(store), Endpoint()
+        run_images(store, run, endpoint)
+        end = run_images(store, run, endpoint)
+        assert (end.state, end.done, end.skipped) == ("finished", 0, 10)
+        assert endpoint.calls.total() == 10
+
+    def test_tries_failures_again(self, store):
+        """A failed image is called again, and its reply takes the failure's place."""
+        run, endpoint = begin(store), Endpoint({3: [error(ModelError)], 5: [error(ModelError)] * 2})
+        run_images(store, run, endpoint)
+        end = run_images(store, run, endpoint)
+        assert (end.done, end.failed, end.skipped) == (1, 1, 8)
+        assert store.outcomes(run.id)[3].reply
+        assert store.outcomes(run.id)[5].failure
+        assert endpoint.calls.total() == 12
+
+    def test_in_a_new_process(self, store, tmp_path):
+        """A run is resumed from the file alone: its images come with it."""
+        run = begin(store, 30)
+        run_images(store, run, Endpoint({9: [error(AccessDenied)]}))
+        store.close()
+        with Store(tmp_path / "workspace") as again:
+            end = run_images(again, again.run("run"), Endpoint())
+            assert end.done + end.skipped == 30
+            assert [o.reply.body for o in again.outcomes(run.id)] == [b'{"image": %d}' % i for i in range(30)]
+
+
+class TestStop:
+    def test_calls_under_way_are_stored(self, store):
+        """After a stop there are no new calls; those under way are finished and stored."""
+        run, under_way, go_on = begin(store, 50), threading.Semaphore(0), threading.Event()
+        calls = []
+
+        def invoke(payload):
+            calls.append(payload.sha256)
+            under_way.release()
+            go_on.wait(10)
+            return answer(payload)
+
+        batch = BatchRun(store, run, invoke, workers=4)
+        batch.start()
+        for _ in range(4):
+            under_way.acquire()
+        batch.stop()
+        progress = batch.progress
+        assert (progress.state, progress.in_flight, progress.done) == ("stopping", 4, 0)
+        go_on.set()
+        end = batch.result()
+        assert (end.state, end.done, end.in_flight, len(calls)) == ("stopped", 4, 0, 4)
+        assert store.run(run.id).answered == 4
+        assert run_images(store, run, Endpoint()).done == 46
+
+    def test_does_not_wait_for_retries(self, store):
+        """A stop ends the wait before the next attempt; such an image has no outcome and is called on resuming."""
+        run = begin(store)
+        waiting = threading.Event()
+
+        def invoke(payload):
+            waiting.set()
+            raise error(Throttled)
+
+        batch = BatchRun(store, run, invoke, retry=Retry(attempts=20, base=1000, cap=1000))
+        batch.start()
+        waiting.wait(10)
+        time.sleep(0.05)
+        batch.stop()
+        assert batch.wait(5)
+        assert batch.result().state == "stopped"
+        assert store.outcomes(run.id) == ()
+
+    def test_event(self, store):
+        """`run_images` ends early when its event is set."""
+        run, stop = begin(store, 100), threading.Event()
+        endpoint = Endpoint(seconds=0.02)
+        threading.Timer(0.3, stop.set).start()
+        end = run_images(store, run, endpoint, workers=2, stop=stop)
+        assert end.state == "stopped"
+        assert store.run(run.id).answered == end.done == endpoint.calls.total() < 100
+
+    def test_before_the_start(self, store):
+        """A run that was stopped before it began makes no call."""
+        stop, endpoint = threading.Event(), Endpoint()
+        stop.set()
+        assert run_images(store, begin(store), endpoint, stop=stop).state == "stopped"
+        assert endpoint.calls.total() == 0
+
+    def test_at_the_very_end(self, store):
+        """A stop that comes when all is done changes nothing."""
+        batch = BatchRun(store, begin(store), answer)
+        batch.start()
+        batch.result()
+        batch.stop()
+        assert batch.progress.state == "finished"
+
+    def test_interrupted(self, store):
+        """An exception in the caller's own callback, such as Ctrl-C, stops the run and stores the calls under way."""
+        run, endpoint = begin(store, 200), Endpoint(seconds=0.05)
+
+        def progress(now):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_images(store, run, endpoint, workers=2, progress=progress)
+        assert store.run(run.id).answered == endpoint.calls.total() < 200
+
+
+class TestProgress:
+    def test_counts_what_is_on_the_disk(self, store):
+        """An image is reported done only when its outcome can be read back."""
+        run = begin(store, 60)
+
+        def check(now):
+            stored = store.run(run.id)
+            assert now.done <= stored.answered
+            assert now.done + now.failed + now.skipped <= now.total == 60
+
+        end = run_images(store, run, Endpoint(seconds=0.03), workers=4, progress=check)
+        assert end.done == 60
+
+    def test_called_at_the_end(self, store):
+        """The last call of the callback is the result."""
+        seen = []
+        end = run_images(store, begin(store), answer, progress=seen.append)
+        assert seen[-1] == end
+
+    def test_rate_and_time_left(self, store):
+        """The rate is that of the endpoint, and the time left follows from it."""
+        seen = []
+        run_images(store, begin(store, 60), Endpoint(seconds=0.05), workers=2, progress=seen.append)
+        half_way = next(p for p in seen if p.done >= 30)
+        assert 10 < half_way.rate < 45, "two workers at 50 ms each make at most 40 a second"
+        assert half_way.left == pytest.approx((60 - half_way.done) / half_way.rate)
+        assert half_way.state == "running"
+        assert seen[-1].left == 0
+
+    def test_unknown_time_left(self, store):
+        """Before the first outcome nobody knows how long it takes."""
+        batch = BatchRun(store, begin(store), Endpoint(seconds=0.2))
+        batch.start()
+        progress = batch.progress
+        assert (progress.done, progress.rate) == (0, 0)
+        assert math.isnan(progress.left)
+        batch.result()
+
+    def test_time_stands_still_after_the_end(self, store):
+        """A finished run does not grow older."""
+        batch = BatchRun(store, begin(store), answer)
+        batch.start()
+        end = batch.result()
+        time.sleep(0.05)
+        assert batch.progress == end
+
+    def test_a_bug_is_seen(self, store):
+        """A bug in the background shows as "failed" and is raised by `result`, however often it is asked."""
+        batch = BatchRun(store, begin(store), Endpoint({0: [ZeroDivisionError("bug")]}))
+        batch.start()
+        assert batch.wait(10)
+        assert (batch.progress.state, batch.progress.error) == ("failed", None)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                batch.result()
+
+
+class TestRetry:
+    def test_full_jitter(self):
+        """Waits are spread from 0 to a bound that doubles with every attempt, up to the cap."""
+        retry = Retry(base=0.5, cap=20)
+        for attempt, bound in ((1, 0.5), (2, 1), (3, 2), (6, 16), (7, 20), (1000, 20)):
+            waits = [retry.wait(attempt) for _ in range(500)]
+            assert 0 <= min(waits) < 0.1 * bound
+            assert 0.9 * bound < max(waits) <= bound

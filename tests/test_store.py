@@ -1,0 +1,529 @@
+"""The workspace: what was reported stored is there, whoever is killed and whoever else has the file open."""
+
+import os
+import re
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from smviz.errors import BadImage, BadSetting, StoreError, UnknownRun
+from smviz.records import Failure, ImageRef, Outcome, Reply
+from smviz.settings import Connection, Preset, Request
+from smviz.store import FILE_NAME, Store
+
+CONNECTION = Connection("eu-central-1", "http://127.0.0.1:8080")
+REQUEST = Request("traffic", "A", "application/json")
+PRESET = Preset("builtin", ("car", "van"), (("order", "xyxy"), ("normalised", "yes")))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An open, empty workspace."""
+    with Store(tmp_path) as opened:
+        yield opened
+
+
+def begin(store, name="run", images=3):
+    """A run over uploads a, b, c ..."""
+    refs = [ImageRef(f"{i:04d}.png", data=b"image %d" % i) for i in range(images)]
+    return store.create_run(name, CONNECTION, REQUEST, PRESET, refs)
+
+
+def answered(image, body=b'{"prediction": []}'):
+    """An outcome that holds a reply."""
+    return Outcome(image, "ab" * 32, 640, 480, 1, reply=Reply(body, "application/json", 0.25, "A"))
+
+
+def failed(image, message="Too many calls."):
+    """An outcome that holds a failure."""
+    return Outcome(image, "ab" * 32, 640, 480, 6, failure=Failure("Throttled", message, "Wait a little."))
+
+
+def in_another_process(code, *arguments, **options):
+    """A Python process that runs `code` with smviz importable."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+class TestRuns:
+    def test_comes_back_as_it_was_made(self, store):
+        """A run read from the file equals what it was made from."""
+        run = begin(store, "first", images=3)
+        assert store.run(run.id) == run
+        assert (run.name, run.connection, run.request, run.preset) == ("first", CONNECTION, REQUEST, PRESET)
+        assert (run.total, run.answered, run.failed) == (3, 0, 0)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", run.created)
+
+    def test_optional_settings(self, store):
+        """A run against AWS itself, with traffic to any variant, comes back with None where nothing was chosen."""
+        run = store.create_run("aws", Connection("us-east-1"), Request("e"), Preset("x"), [ImageRef("a", data=b"")])
+        assert (run.connection.endpoint_url, run.request.variant) == (None, None)
+        assert run.preset == Preset("x")
+
+    def test_by_name_or_id(self, store):
+        """A run is found by its id and by its name."""
+        run = begin(store, "night shift")
+        assert store.run("night shift") == store.run(run.id)
+
+    def test_newest_first(self, store):
+        """The list of runs begins with the newest."""
+        for name in ("one", "two", "three"):
+            begin(store, name)
+        assert [run.name for run in store.runs()] == ["three", "two", "one"]
+
+    def test_unknown(self, store):
+        """An unknown run is an error that names the known ones."""
+        with pytest.raises(UnknownRun, match="No run has been made"):
+            store.run("x")
+        begin(store, "one")
+        begin(store, "two")
+        with pytest.raises(UnknownRun, match=r"“x”.*two, one"):
+            store.run("x")
+
+    def test_counts(self, store):
+        """A run tells how many images have a reply and how many have failed."""
+        run = begin(store, images=5)
+        store.append(run.id, answered("0000.png"))
+        store.append(run.id, answered("0001.png"))
+        store.append(run.id, failed("0002.png"))
+        store.flush()
+        run = store.run(run.id)
+        assert (run.total, run.answered, run.failed) == (5, 2, 1)
+
+    @pytest.mark.parametrize("name", ["", "  ", "\t", "a\udcff"])
+    def test_no_name(self, store, name):
+        """A run must have a name that can be read."""
+        with pytest.raises(BadSetting, match="name"):
+            begin(store, name)
+
+    def test_name_taken(self, store):
+        """Names are unique, and nothing is left of the run that could not be made."""
+        first = begin(store, "same")
+        with pytest.raises(BadSetting, match="exists already"):
+            begin(store, "same", images=7)
+        with pytest.raises(BadSetting, match="exists already"):
+            begin(store, first.id)
+        assert store.runs() == (first,)
+
+    def test_no_images(self, store):
+        """A run over nothing is refused."""
+        with pytest.raises(BadSetting, match="no images"):
+            begin(store, images=0)
+
+    def test_image_names(self, store):
+        """Two images of one name are refused, and so is a name that is no text."""
+        for names, words in ((("a.jpg", "b.jpg", "a.jpg"), "Two images"), (("a\udcff.jpg",), "not valid text")):
+            with pytest.raises(BadSetting, match=words):
+                store.create_run("r", CONNECTION, REQUEST, PRESET, [ImageRef(n, data=b"x") for n in names])
+
+    def test_rename(self, store):
+        """A run can be renamed, but not to the name of another or to none."""
+        one, _ = begin(store, "one"), begin(store, "two")
+        assert store.rename_run(one.id, "uno").name == "uno"
+        assert store.rename_run(one.id, "uno").name == "uno"
+        for name in ("two", ""):
+            with pytest.raises(BadSetting):
+                store.rename_run(one.id, name)
+        with pytest.raises(UnknownRun):
+            store.rename_run("nothing", "x")
+
+    def test_delete(self, store, tmp_path):
+        """Deleting a run forgets its images and outcomes, leaves other runs, and touches no file."""
+        file = tmp_path / "a.jpg"
+        file.write_bytes(b"jpeg")
+        gone = store.create_run("gone", CONNECTION, REQUEST, PRESET, [ImageRef("a.jpg", path=file)])
+        kept = begin(store, "kept")
+        store.append(gone.id, answered("a.jpg")).result()
+        store.append(kept.id, answered("0000.png")).result()
+        store.delete_run(gone.id)
+        with pytest.raises(UnknownRun):
+            store.run(gone.id)
+        assert store.image_names(gone.id) == ()
+        assert store.outcomes(gone.id) == ()
+        assert store.run(kept.id).answered == 1
+        assert file.exists()
+
+
+class TestImages:
+    def test_uploads_come_back(self, store):
+        """Images given as bytes are kept byte for byte, empty ones included."""
+        files = {"b.png": b"\0\xff" * 1000, "a.png": b"", "ü 自.png": b"x"}
+        refs = [ImageRef(name, data=data) for name, data in files.items()]
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs)
+        assert {name: store.image_data(run.id, name) for name in files} == files
+
+    def test_order(self, store):
+        """Images keep the order they were given in, not the alphabet's."""
+        refs = [ImageRef(name, data=b"") for name in ("10.png", "9.png", "b", "a")]
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs)
+        assert store.image_names(run.id) == ("10.png", "9.png", "b", "a")
+
+    def test_files_are_read_where_they_are(self, store, tmp_path, monkeypatch):
+        """A file on the disk is found again from another working folder, for its path is kept whole."""
+        (tmp_path / "images").mkdir()
+        (tmp_path / "images" / "a.jpg").write_bytes(b"jpeg")
+        monkeypatch.chdir(tmp_path)
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, [ImageRef("a.jpg", path=Path("images/a.jpg"))])
+        monkeypatch.chdir("/")
+        assert store.image_data(run.id, "a.jpg") == b"jpeg"
+
+    def test_file_is_gone(self, store, tmp_path):
+        """A file that was moved away is an error that names it."""
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, [ImageRef("a.jpg", path=tmp_path / "a.jpg")])
+        with pytest.raises(BadImage, match=re.escape(str(tmp_path / "a.jpg"))):
+            store.image_data(run.id, "a.jpg")
+
+    def test_path_that_is_no_text(self, store, tmp_path):
+        """A path need not be valid text for its file to be found."""
+        file = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+        file.write_bytes(b"jpeg")
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, [ImageRef("cafe.jpg", path=file)])
+        assert store.image_data(run.id, "cafe.jpg") == b"jpeg"
+
+    def test_unknown_image(self, store):
+        """An image that the run does not have is an error."""
+        run = begin(store)
+        with pytest.raises(UnknownRun, match=r"nothing\.png"):
+            store.image_data(run.id, "nothing.png")
+
+
+class TestOutcomes:
+    def test_come_back_as_they_were(self, store):
+        """Replies and failures come back exactly, the reply's bytes included."""
+        run = begin(store, images=4)
+        outcomes = (
+            answered("0000.png", bytes(range(256)) * 200),
+            failed("0001.png", "Über 60 s"),
+            answered("0002.png", b""),
+            Outcome("0003.png", "", 0, 0, 0, failure=Failure("BadImage", "Broken.", "Copy it again.")),
+        )
+        for outcome in outcomes:
+            store.append(run.id, outcome)
+        store.flush()
+        assert store.outcomes(run.id) == outcomes
+        assert store.answered(run.id) == {"0000.png", "0002.png"}
+
+    def test_reply_without_variant(self, store):
+        """A reply that names no variant keeps None."""
+        run = begin(store)
+        outcome = Outcome("0000.png", "", 1, 1, 1, reply=Reply(b"x", "", 0.1, None))
+        store.append(run.id, outcome).result()
+        assert store.outcomes(run.id) == (outcome,)
+
+    def test_in_the_order_of_the_images(self, store):
+        """Outcomes are listed as the images are, whatever order they came in."""
+        run = begin(store, images=50)
+        names = store.image_names(run.id)
+        for name in sorted(names, key=lambda n: n[::-1]):
+            store.append(run.id, answered(name))
+        store.flush()
+        assert tuple(outcome.image for outcome in store.outcomes(run.id)) == names
+
+    def test_failure_gives_way(self, store):
+        """A later outcome replaces a failure: by another failure, and by a reply."""
+        run = begin(store)
+        for outcome in (failed("0000.png"), failed("0000.png", "Again."), answered("0000.png")):
+            store.append(run.id, outcome).result()
+            assert store.outcomes(run.id) == (outcome,)
+
+    def test_reply_stays(self, store):
+        """A reply is never replaced, neither by a failure nor by another reply."""
+        run = begin(store)
+        first = answered("0000.png", b"first")
+        for outcome in (first, failed("0000.png"), answered("0000.png", b"second")):
+            store.append(run.id, outcome).result()
+        assert store.outcomes(run.id) == (first,)
+
+    def test_server_text_that_is_no_text(self, store):
+        """A container's message with half a character in it can be stored."""
+        run = begin(store)
+        store.append(run.id, failed("0000.png", "bad \ud800 text")).result()
+        assert store.outcomes(run.id)[0].failure.message == "bad ? text"
+
+    def test_deleted_run(self, store):
+        """An outcome of a run that was deleted meanwhile is an error, and takes no other outcome with it."""
+        kept, gone = begin(store, "kept"), begin(store, "gone")
+        store.delete_run(gone.id)
+        futures = [
+            store.append(kept.id, answered("0000.png")),
+            store.append(gone.id, answered("0000.png")),
+            store.append(kept.id, answered("no such image")),
+            store.append(kept.id, answered("0001.png")),
+        ]
+        store.flush()
+        assert [isinstance(f.exception(), StoreError) for f in futures] == [False, True, True, False]
+        assert store.answered(kept.id) == {"0000.png", "0001.png"}
+
+    def test_future_is_done_when_others_can_read(self, store, tmp_path):
+        """When the future is done, another connection sees the outcome."""
+        run = begin(store)
+        store.append(run.id, answered("0000.png")).result()
+        with sqlite3.connect(tmp_path / FILE_NAME) as other:
+            assert other.execute("SELECT image FROM outcome").fetchall() == [("0000.png",)]
+
+    def test_cannot_be_cancelled(self, store):
+        """What was appended is stored, even when the caller tries to take it back."""
+        run = begin(store)
+        future = store.append(run.id, answered("0000.png"))
+        assert not future.cancel()
+        store.flush()
+        assert store.answered(run.id) == {"0000.png"}
+
+    def test_many_threads(self, store):
+        """Threads that append and read at once disturb nobody."""
+        run = begin(store, images=400)
+        names = store.image_names(run.id)
+
+        def work(share):
+            for name in share:
+                store.append(run.id, answered(name))
+                store.answered(run.id)
+
+        threads = [threading.Thread(target=work, args=(names[i::8],)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        store.flush()
+        assert len(store.outcomes(run.id)) == 400
+
+    def test_fast(self, store):
+        """2,000 replies of 19 kB are on the disk within seconds, because many share one commit."""
+        run = begin(store, images=2000)
+        body = b'{"prediction": [' + b"[0.0, 0.9, 0.1, 0.2, 0.3, 0.4], " * 600 + b"]}"
+        start = time.monotonic()
+        for name in store.image_names(run.id):
+            store.append(run.id, answered(name, body))
+        store.flush()
+        assert time.monotonic() - start < 8
+        assert store.run(run.id).answered == 2000
+
+    def test_damaged_reply(self, store, tmp_path):
+        """A reply that was damaged on the disk is a StoreError."""
+        run = begin(store)
+        store.append(run.id, answered("0000.png")).result()
+        with sqlite3.connect(tmp_path / FILE_NAME) as other:
+            other.execute("UPDATE outcome SET body = x'00112233'")
+        with pytest.raises(StoreError, match="damaged"):
+            store.outcomes(run.id)
+
+
+class TestPresets:
+    def test_kept(self, store):
+        """A preset comes back for its endpoint, the last one saved counts, and others have none."""
+        store.save_preset("eu/traffic", Preset("old"))
+        store.save_preset("eu/traffic", PRESET)
+        assert store.preset("eu/traffic") == PRESET
+        assert store.preset("us/traffic") is None
+
+    def test_odd_class_names(self, store):
+        """Class names may be any text."""
+        preset = Preset("x", ("", "自転車", "a'b\"c", "\ud800"))
+        store.save_preset("e", preset)
+        assert store.preset("e") == preset
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from smviz.records import ImageRef, Outcome, Reply
+from smviz.settings import Connection, Preset, Request
+from smviz.store import Store
+
+store = Store(Path(sys.argv[1]))
+names = [f"{i:06d}" for i in range(int(sys.argv[3]))]
+refs = [ImageRef(name, data=b"") for name in names]
+run = store.create_run(sys.argv[2], Connection("x"), Request("e"), Preset("p"), refs)
+print("run", flush=True)
+for name in names:
+    outcome = Outcome(name, "", 1, 1, 1, reply=Reply(name.encode() * 500, "", 0.1, None))
+    store.append(run.id, outcome).add_done_callback(lambda _, name=name: print(name, flush=True))
+store.close()
+"""
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("reports", [1, 300, 1500])
+    def test_kill(self, tmp_path, reports):
+        """After a kill -9 in mid-writing every outcome that was reported durable is there, whole, and work goes on."""
+        process = in_another_process(WRITER, tmp_path, "killed", 20_000)
+        reported = [process.stdout.readline().strip() for _ in range(1 + reports)][1:]
+        process.kill()
+        reported += [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+        with Store(tmp_path) as store:
+            run = store.run("killed")
+            outcomes = store.outcomes(run.id)
+            assert {name.strip() for name in reported} <= {outcome.image for outcome in outcomes}
+            assert all(outcome.reply.body == outcome.image.encode() * 500 for outcome in outcomes)
+            assert reports <= len(outcomes) < 20_000
+            store.append(run.id, answered("019999")).result()
+            assert store.run(run.id).answered == len(outcomes) + 1
+
+    def test_two_writers(self, tmp_path):
+        """Processes that make and fill the same new workspace at once lose nothing."""
+        processes = [in_another_process(WRITER, tmp_path, f"run {i}", 500) for i in range(3)]
+        for process in processes:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+        with Store(tmp_path) as store:
+            assert sorted((run.name, run.answered) for run in store.runs()) == [(f"run {i}", 500) for i in range(3)]
+
+    def test_sees_what_others_write(self, tmp_path):
+        """Two open stores of one folder see each other's work at once."""
+        with Store(tmp_path) as app, Store(tmp_path) as cli:
+            run = begin(app)
+            cli.append(run.id, answered("0000.png")).result()
+            assert app.run(run.id).answered == 1
+
+    def test_many_open_a_new_workspace(self, tmp_path):
+        """Threads that open the same new workspace at once all get it."""
+        problems = []
+
+        def work():
+            try:
+                Store(tmp_path / "new").close()
+            except StoreError as error:
+                problems.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+
+
+class TestOpening:
+    def test_makes_the_folder(self, tmp_path):
+        """A workspace folder that does not exist is made, with those above it."""
+        with Store(tmp_path / "a" / "b") as store:
+            begin(store)
+        assert (tmp_path / "a" / "b" / FILE_NAME).exists()
+
+    def test_reopens(self, tmp_path):
+        """What was stored is there when the workspace is opened again."""
+        with Store(tmp_path) as store:
+            run = begin(store)
+            store.append(run.id, answered("0000.png"))
+        with Store(tmp_path) as store:
+            assert store.outcomes(run.id) == (answered("0000.png"),)
+
+    def test_durable_settings(self, store):
+        """The file is in write-ahead mode, every commit is synced, and a schema version is set."""
+        read = store._database.read
+        assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
+            "wal",
+            2,
+            1,
+        ]
+
+    @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])
+    def test_not_a_database(self, tmp_path, content):
+        """A file that is something else is named, and left as it is."""
+        (tmp_path / FILE_NAME).write_bytes(content)
+        with pytest.raises(StoreError, match=re.escape(str(tmp_path / FILE_NAME))) as caught:
+            Store(tmp_path)
+        assert "Move that file away" in caught.value.advice
+        assert (tmp_path / FILE_NAME).read_bytes() == content
+
+    def test_damaged_database(self, tmp_path):
+        """A workspace whose pages were overwritten is a StoreError, at the latest when it is read."""
+        with Store(tmp_path) as store:
+            begin(store, images=3000)
+        file = tmp_path / FILE_NAME
+        data = bytearray(file.read_bytes())
+        data[4096 : len(data) - 4096] = b"\xa5" * (len(data) - 8192)
+        file.write_bytes(data)
+        with pytest.raises(StoreError), Store(tmp_path) as store:
+            store.runs()
+
+    def test_newer_schema(self, tmp_path):
+        """A file of a newer smviz is not touched; the advice is to update."""
+        Store(tmp_path).close()
+        with sqlite3.connect(tmp_path / FILE_NAME) as db:
+            db.execute("PRAGMA user_version = 99")
+        with pytest.raises(StoreError, match=r"newer smviz.*99") as caught:
+            Store(tmp_path)
+        assert "Update" in caught.value.advice
+
+    def test_folder_is_a_file(self, tmp_path):
+        """A workspace folder that is a file, or below one, cannot be used."""
+        (tmp_path / "file").write_text("x")
+        for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(StoreError, match="cannot be made") as caught:
+                Store(folder)
+            assert "SMVIZ_WORKSPACE" in caught.value.advice
+
+    def test_folder_that_takes_no_files(self):
+        """A folder that exists but takes no files cannot be used."""
+        with pytest.raises(StoreError) as caught:
+            Store(Path("/proc/self"))
+        assert "SMVIZ_WORKSPACE" in caught.value.advice
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_read_only_folder(self, tmp_path):
+        """A folder without write permission cannot be used."""
+        tmp_path.chmod(0o500)
+        with pytest.raises(StoreError, match="opened"):
+            Store(tmp_path)
+
+    def test_locked(self, tmp_path, monkeypatch):
+        """A file that another program keeps locked is an error after a while, not a hang."""
+        monkeypatch.setattr("smviz.database.BUSY_SECONDS", 0.2)
+        Store(tmp_path).close()
+        with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StoreError, match="in use by another program"):
+                Store(tmp_path)
+            other.execute("ROLLBACK")
+        Store(tmp_path).close()
+
+    def test_disk_full(self, tmp_path):
+        """When the file cannot grow, the write fails with advice, and what was stored before is safe."""
+        with Store(tmp_path) as store:
+            run = begin(store)
+            store.append(run.id, answered("0000.png")).result()
+        code = """
+import os
+import sys
+from pathlib import Path
+from smviz.records import Outcome, Reply
+from smviz.store import Store
+
+store = Store(Path(sys.argv[1]))
+big = Outcome("0001.png", "", 1, 1, 1, reply=Reply(os.urandom(3_000_000), "", 0.1, None))
+error = store.append(sys.argv[2], big).exception()
+print(type(error).__name__, error.advice)
+print(len(store.outcomes(sys.argv[2])))
+"""
+        limit = 1_000_000
+        process = in_another_process(
+            code, tmp_path, run.id, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        )
+        out, errors = process.communicate(timeout=60)
+        assert out.startswith(("StoreError Check the disk", "StoreError Free some space")), errors
+        assert out.splitlines()[1] == "1"
+        with Store(tmp_path) as store:
+            assert store.outcomes(run.id) == (answered("0000.png"),)
+
+    def test_closed(self, tmp_path):
+        """A closed store says so instead of hanging; closing twice is harmless."""
+        store = Store(tmp_path)
+        run = begin(store)
+        store.close()
+        store.close()
+        for call in (store.runs, store.flush, lambda: store.append(run.id, answered("0000.png"))):
+            with pytest.raises(StoreError, match="closed"):
+                call()
