@@ -1,0 +1,1 @@
+"""What makes the demo detector and its sample scenes; not part of the installed package."""
