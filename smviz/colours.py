@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#DDDDDD")
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#3D7DFF", "#D55E00", "#CC79A7", "#DDDDDD")
 
 # Shares of white (> 0) or black (< 0) mixed into the base, one per round of eight; the first rounds differ most.
 SHADES = (0.0, 0.55, -0.45, 0.3, -0.25, 0.75, -0.62, 0.42, -0.35, 0.16)

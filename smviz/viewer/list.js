@@ -1,0 +1,119 @@
+// The list beside the picture: only the rows in sight are in the document. It is the picture's accessible form.
+
+const ROW = 32;
+
+class List {
+  constructor(root) {
+    this.box = root.querySelector(".list");
+    this.spacer = root.querySelector(".rows");
+    this.template = root.querySelector(".row-template");
+    this.empty = root.querySelector(".empty");
+    this.rows = [];
+    this.pool = [];
+    this.active = null;
+  }
+
+  wire({ hover, select, zoom }) {
+    this.hover = hover;
+    const itemOf = (event) => {
+      const row = event.target.closest(".row");
+      return row ? Number(row.dataset.item) : null;
+    };
+    this.box.onscroll = () => this.paint();
+    this.box.onpointermove = (event) => hover(itemOf(event));
+    this.box.onpointerleave = () => hover(null);
+    this.box.onclick = (event) => { if (itemOf(event) !== null) select(itemOf(event)); };
+    this.box.ondblclick = (event) => { if (itemOf(event) !== null) zoom(itemOf(event)); };
+    this.box.onfocus = () => { if (this.rows.length) hover(this.active !== null && this.rows.includes(this.active) ? this.active : this.rows[0]); };
+    this.box.onblur = () => hover(null);
+    this.box.onkeydown = (event) => {
+      const page = Math.max(1, Math.floor(this.box.clientHeight / ROW) - 1);
+      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
+      const at = this.rows.indexOf(this.active);
+      if (step !== undefined && this.rows.length) {
+        const next = this.rows[Math.max(0, Math.min(this.rows.length - 1, at + step))];
+        hover(next);
+        this.reveal(next);
+      } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+        select(this.active);
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
+  }
+
+  show(model, rows, threshold) {
+    Object.assign(this, { model, rows, threshold });
+    this.spacer.style.height = `${rows.length * ROW}px`;
+    this.empty.hidden = rows.length > 0;
+    this.empty.textContent = model.count ? "No detection at this threshold and these classes." : "Nothing was detected.";
+    this.paint();
+  }
+
+  mark(active, selected) {
+    if (active !== null) this.active = active;
+    this.hovered = active;
+    this.selected = selected;
+    this.paint();
+  }
+
+  reveal(item) {
+    const at = this.rows.indexOf(item);
+    if (at < 0) return;
+    if (at * ROW < this.box.scrollTop) this.box.scrollTop = at * ROW;
+    const below = (at + 1) * ROW - this.box.clientHeight;
+    if (below > this.box.scrollTop) this.box.scrollTop = below;
+  }
+
+  paint() {
+    if (!this.model) return;
+    const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
+    const last = Math.min(this.rows.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + 4);
+    while (this.pool.length < last - first) this.pool.push(this.make());
+    this.pool.forEach((row, i) => {
+      row.element.hidden = first + i >= last;
+      if (!row.element.hidden) this.fill(row, first + i);
+    });
+    const active = this.pool.find((row) => !row.element.hidden && row.item === this.hovered);
+    if (active) this.box.setAttribute("aria-activedescendant", active.element.id);
+    else this.box.removeAttribute("aria-activedescendant");
+  }
+
+  make() {
+    const element = this.template.content.firstElementChild.cloneNode(true);
+    element.id = `row-${this.pool.length}`;
+    this.spacer.append(element);
+    const find = (name) => element.querySelector(name);
+    return { element, mark: find(".mark"), swatch: find(".swatch"), name: find(".name"), score: find(".score"),
+      track: find(".track"), bar: find(".track i"), number: find(".score b"), size: find(".size") };
+  }
+
+  fill(row, at) {
+    const { model, threshold } = this, item = this.rows[at];
+    const kind = model.kind(item, threshold), colour = model.colour(item, kind);
+    const state = `${item}/${at}/${this.rows.length}/${kind}/${this.hovered === item}/${this.selected === item}`;
+    if (row.state === state && row.model === model) return;
+    Object.assign(row, { state, model, item });
+    const { element } = row;
+    element.dataset.item = item;
+    element.style.top = `${at * ROW}px`;
+    element.setAttribute("aria-posinset", at + 1);
+    element.setAttribute("aria-setsize", this.rows.length);
+    element.setAttribute("aria-selected", this.selected === item);
+    element.classList.toggle("hover", this.hovered === item);
+    row.mark.hidden = !model.marked;
+    row.swatch.hidden = model.marked;
+    row.mark.className = `mark ${kind}`;
+    row.mark.style.borderColor = colour;
+    row.mark.textContent = MARK_NAMES[kind] || "";
+    row.swatch.style.background = colour;
+    row.name.textContent = model.name(item);
+    row.name.title = model.name(item);
+    const score = item < model.scored ? model.score[item] : NaN;
+    row.track.hidden = Number.isNaN(score);
+    row.bar.style.width = `${score * 100}%`;
+    row.bar.style.background = model.marked ? colour : "";
+    row.number.textContent = kind === "fn" || Number.isNaN(score) ? "—" : score.toFixed(2);
+    row.size.textContent = `${model.width(item).toFixed(0)} × ${model.height(item).toFixed(0)}`;
+  }
+}

@@ -1,0 +1,137 @@
+"""Drives the app in a real Chromium: starts Streamlit on a free port, opens pages, always ends what it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import ConsoleMessage, Page, Playwright
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = next(
+    path
+    for name in (os.environ.get("SMVIZ_CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
+    if name and (path := shutil.which(name))
+)
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class AppFailed(Exception):
+    """The app did not get healthy; the message ends with its log."""
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def start_app(script: Path, environment: Mapping[str, str | None] | None = None, wait: float = 60.0) -> Iterator[str]:
+    """Run a Streamlit script as a child process; yields its URL without a slash at the end.
+
+    Args:
+        script: the page to run.
+        environment: added to this process's environment; a variable that is None is taken out of it.
+        wait: seconds the app may take until it is healthy.
+
+    Raises:
+        AppFailed: when the process ends or is not healthy in time.
+    """
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
+    command += ["--server.fileWatcherType=none"]
+    changed = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    surroundings = {name: value for name, value in changed.items() if value is not None}
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            if not _healthy(process, f"{url}/_stcore/health", wait):
+                log.seek(0)
+                raise AppFailed(f"{script.name} is not healthy (exit code {process.poll()}). Its log:\n{log.read()}")
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _healthy(process: subprocess.Popen[bytes], url: str, wait: float) -> bool:
+    deadline = time.monotonic() + wait
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    return False
+
+
+@contextmanager
+def open_browser(
+    playwright: Playwright,
+    *,
+    viewport: tuple[int, int] = (1280, 900),
+    colour_scheme: Literal["light", "dark"] = "light",
+    pixel_ratio: float = 1.0,
+    touch: bool = False,
+) -> Iterator[Callable[[str], Page]]:
+    """A fresh browser; yields a function that opens a URL in a new page.
+
+    At the end every page must have been free of console errors and uncaught exceptions, or AssertionError is raised.
+    """
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # On a deep link Streamlit first looks for its server below the page's path, and is told 404.
+        if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+            complaints.append(message.text)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM,
+            headless=True,
+            args=list(CHROMIUM_ARGUMENTS),
+            viewport={"width": viewport[0], "height": viewport[1]},
+            color_scheme=colour_scheme,
+            device_scale_factor=pixel_ratio,
+            has_touch=touch,
+        )
+
+        def open_page(url: str) -> Page:
+            page = context.new_page()
+            page.on("console", note)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(url)
+            return page
+
+        try:
+            yield open_page
+        finally:
+            context.close()
+    assert complaints == []
