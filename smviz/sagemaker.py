@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import exceptions as vendor
 from botocore.config import Config
 
@@ -108,12 +109,7 @@ class SageMaker:
         """
         local = is_loopback(connection.endpoint_url)
         with _typed_errors("open the connection"):
-            session = (
-                # Real keys must never travel to a loopback server, and none are needed there.
-                boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded")
-                if local
-                else boto3.Session()
-            )
+            session = _made_up_session() if local else boto3.Session()
             config = Config(
                 region_name=connection.region,
                 # smviz owns its retries: botocore's standard mode gives up within 0.15 s.
@@ -227,6 +223,16 @@ def credential_sources(environment: Mapping[str, str] = os.environ) -> tuple[tup
             any(environment.get(f"AWS_CONTAINER_CREDENTIALS_{kind}") for kind in ("RELATIVE_URI", "FULL_URI")),
         ),
     )
+
+
+def _made_up_session() -> boto3.Session:
+    """A session with made-up keys: real ones must never travel to a loopback server, and none are needed there.
+
+    It reads neither AWS_PROFILE nor the files in ~/.aws, which may be broken or name a profile that does not exist.
+    """
+    unset = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    core = botocore.session.Session(session_vars={**botocore.session.Session.SESSION_VARIABLES, **unset})
+    return boto3.Session("embedded", "embedded", botocore_session=core)
 
 
 def _variant(row: Mapping[str, Any], current: Mapping[str, Mapping[str, Any]]) -> Variant:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from smviz import errors
+from smviz.local import EmbeddedServer
 from smviz.records import Payload
 from smviz.sagemaker import (
     CODES,
@@ -228,3 +229,12 @@ def test_every_region_of_botocore_is_offered():
     names = regions()
     assert {"us-east-1", "eu-west-1", "ap-southeast-2", "cn-north-1", "us-gov-west-1"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_the_embedded_endpoint_works_beside_a_broken_aws_setup(monkeypatch, tmp_path):
+    """A profile that does not exist and an unreadable config file are no hindrance on this machine's own server."""
+    (tmp_path / "config").write_text("[no end")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with EmbeddedServer() as server:
+        assert [e.name for e in SageMaker(Connection("us-east-1", server.url)).endpoints()] == ["highway-demo"]
