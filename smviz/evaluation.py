@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
-from smviz.errors import BadResponse
+from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
 from smviz.records import Detections, GroundTruth, Outcome, Predictions
@@ -142,8 +143,19 @@ def predictions_from(
     What cannot be joined, has no confidence, failed or raises `BadResponse` in `parse` is left out and counted in
     `notes`, by name.
     """
-    image_of, class_of = _image_index(ground_truth), _class_index(ground_truth)
     noted: Noted = defaultdict(Counter)
+    joined = _joined(outcomes, parse, ground_truth, noted)
+    for image, name in enumerate(ground_truth.image_names):
+        if image not in joined:
+            noted["images of the ground truth are not in the run; their objects count as missed"][name] += 1
+    return _concatenated(joined, noted)
+
+
+def _joined(
+    outcomes: Iterable[Outcome], parse: Callable[[Outcome], Detections], ground_truth: GroundTruth, noted: Noted
+) -> dict[int, Predictions]:
+    """The detections of each image of the ground truth that has an outcome, by its index."""
+    image_of, class_of = _image_index(ground_truth), _class_index(ground_truth)
     joined: dict[int, Predictions] = {}
     for outcome in outcomes:
         image = image_of.get(outcome.image, image_of.get(_base(outcome.image)))
@@ -156,9 +168,10 @@ def predictions_from(
                 continue
         detections = _detections(outcome, parse, noted)
         joined[image] = _join(detections, outcome, image, ground_truth, class_of, noted)
-    for image, name in enumerate(ground_truth.image_names):
-        if image not in joined:
-            noted["images of the ground truth are not in the run; their objects count as missed"][name] += 1
+    return joined
+
+
+def _concatenated(joined: dict[int, Predictions], noted: Noted) -> Predictions:
     parts = [joined[image] for image in sorted(joined)]
     return Predictions(
         image=np.concatenate([np.zeros(0, np.int64), *(part.image for part in parts)]),
@@ -263,33 +276,38 @@ def judge(
 ) -> Evaluation:
     """Evaluate a run on the images that have a reply: those not called yet, or failed, are not counted as misses.
 
+    They are left out of the evaluation's ground truth and counted in `notes`, by name. A reply that cannot be read is
+    a reply without detections. Joined and noted as by `predictions_from`.
+
     Raises:
         BadSetting: as `matching.match`.
     """
-    replied = [outcome for outcome in outcomes if outcome.reply]
-    truth = _answered(ground_truth, replied)
-    return evaluate(truth, predictions_from(replied, parse, truth), settings)
+    noted: Noted = defaultdict(Counter)
+    replied = (outcome for outcome in outcomes if outcome.reply is not None)
+    # Joined with all of the ground truth: in a part of it, other base names would be unique.
+    joined = _joined(replied, parse, ground_truth, noted)
+    kept = np.isin(np.arange(len(ground_truth.image_names)), list(joined))
+    for name in compress(ground_truth.image_names, ~kept):
+        noted["images of the ground truth have no reply and are left out of the numbers"][name] += 1
+    predictions = _concatenated(joined, noted)
+    place = np.cumsum(kept) - 1
+    return evaluate(_only(ground_truth, kept), replace(predictions, image=place[predictions.image]), settings)
 
 
-def _answered(ground_truth: GroundTruth, replied: Iterable[Outcome]) -> GroundTruth:
-    """The ground truth of these images only."""
-    index = _image_index(ground_truth)
-    found = {index.get(outcome.image, index.get(_base(outcome.image))) for outcome in replied}
-    keep = np.isin(np.arange(len(ground_truth.image_names)), [image for image in found if image is not None])
-    objects = keep[ground_truth.image]
-    left_out = int((~keep).sum())
-    notes = (f"{left_out} labelled images have no reply and are left out of the numbers.",) if left_out else ()
+def _only(ground_truth: GroundTruth, kept: NDArray[np.bool_]) -> GroundTruth:
+    """The ground truth of some images, bool [I]; classes stay as they are, also those without an object."""
+    objects = kept[ground_truth.image]
+    place = np.cumsum(kept) - 1
     return replace(
         ground_truth,
-        image_names=tuple(name for name, kept in zip(ground_truth.image_names, keep, strict=True) if kept),
-        image_ids=tuple(name for name, kept in zip(ground_truth.image_ids, keep, strict=True) if kept),
-        image_sizes=ground_truth.image_sizes[keep],
-        image=(np.cumsum(keep) - 1)[ground_truth.image[objects]],
+        image_names=tuple(compress(ground_truth.image_names, kept)),
+        image_ids=tuple(compress(ground_truth.image_ids, kept)),
+        image_sizes=ground_truth.image_sizes[kept],
+        image=place[ground_truth.image[objects]],
         class_id=ground_truth.class_id[objects],
         ltwh=ground_truth.ltwh[objects],
         area=ground_truth.area[objects],
         crowd=ground_truth.crowd[objects],
-        notes=ground_truth.notes + notes,
     )
 
 
@@ -297,11 +315,17 @@ def _answered(ground_truth: GroundTruth, replied: Iterable[Outcome]) -> GroundTr
 class JudgedImage:
     """One image with what each detection took at confidence 0, which holds at every threshold.
 
+    Boxes are in pixels of the ground truth's image, whose size may differ from the frame that was sent.
+
     Attributes:
-        detections: the image's detections that were joined with ground truth, class ids as the ground truth has them.
-        truth_xyxy: float64 [G, 4], pixels; truth_class_id: int64 [G]; truth_ignored: bool [G].
-        taken: int64 [N], index into the image's G objects, or -1.
-        ignored: bool [N], detections that count neither way, those beyond the most that an image may have among them.
+        detections: the N detections of the image that were joined with ground truth, class ids as the ground truth
+            has them, sorted as `Detections` are.
+        truth_xyxy: float64 [G, 4], the image's objects: left, top, right, bottom.
+        truth_class_id: int64 [G].
+        truth_ignored: bool [G], objects that need not be found.
+        taken: int64 [N], the object that each detection took as index into the G objects, or -1.
+        ignored: bool [N], detections that count neither way, those beyond the most that an image and class may have
+            among them.
     """
 
     detections: Detections
@@ -311,31 +335,37 @@ class JudgedImage:
     taken: Integers
     ignored: NDArray[np.bool_]
 
+    def __post_init__(self) -> None:
+        for column in (self.truth_xyxy, self.truth_class_id, self.truth_ignored, self.taken, self.ignored):
+            column.setflags(write=False)
+
 
 def judged_image(evaluation: Evaluation, image: int, iou: float = 0.5) -> JudgedImage:
-    """What one image's detections and objects are to each other.
+    """What one image's detections and objects are to each other; `image` is its index in the evaluation's ground truth.
 
     Raises:
-        BadSetting: when nothing was matched at the IoU.
+        BadSetting: when there is no such image, or nothing was matched at the IoU.
     """
     matches = evaluation.matches
     predictions, truth = matches.predictions, matches.ground_truth
-    mine = np.flatnonzero(predictions.image == image)
-    mine = mine[np.argsort(-predictions.confidence[mine], kind="stable")]  # as `Detections` sorts them
+    if not 0 <= image < len(truth.image_names):
+        raise BadSetting(f"There is no image {image}.", f"Choose from 0 to {len(truth.image_names) - 1}.")
+    rows = np.flatnonzero(predictions.image == image)
+    rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")]  # as `Detections` sorts them
     objects = np.flatnonzero(truth.image == image)
-    taken, ignored = np.full(len(predictions), -1), np.ones(len(predictions), bool)
+    taken = np.full(len(predictions), -1)
+    ignored = np.ones(len(predictions), np.bool_)  # stays so for detections that were too many to be matched
     taken[matches.prediction], ignored[matches.prediction] = matches.taken(iou), matches.ignored(iou)
-    local = np.where(taken[mine] >= 0, np.searchsorted(objects, taken[mine]), -1)
     return JudgedImage(
         detections=Detections(
-            ltwh_to_xyxy(predictions.ltwh[mine]),
-            predictions.confidence[mine],
-            predictions.class_id[mine],
+            ltwh_to_xyxy(predictions.ltwh[rows]),
+            predictions.confidence[rows],
+            predictions.class_id[rows],
             truth.class_names,
         ),
         truth_xyxy=ltwh_to_xyxy(truth.ltwh[objects]),
         truth_class_id=truth.class_id[objects],
         truth_ignored=matches.ground_truth_ignored()[objects],
-        taken=local,
-        ignored=ignored[mine],
+        taken=np.where(taken[rows] >= 0, np.searchsorted(objects, taken[rows]), -1),
+        ignored=ignored[rows],
     )

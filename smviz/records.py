@@ -111,9 +111,8 @@ class Detections:
         return [self.class_names[i] for i in self.class_id]
 
     def at_least(self, confidence: float) -> Detections:
-        """The detections whose confidence is >= the threshold."""
-        keep = self.confidence >= confidence
-        return self._only(keep)
+        """The detections whose confidence is >= the threshold, and those that have none: no threshold judges them."""
+        return self._only(~(self.confidence < confidence))
 
     def without(self, class_ids: Collection[int]) -> Detections:
         """The detections of all other classes."""
