@@ -1,0 +1,445 @@
+"""The command line: the same library without a screen.
+
+Tables for people on a terminal, `--json` for machines on stdout, messages on stderr.
+Exit status: 0 good, 1 a check failed, 2 wrong use or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import operator
+import os
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from smviz import __version__, drawing, images, responses
+from smviz.annotations import read_ground_truth, read_results
+from smviz.colours import class_colours
+from smviz.errors import (
+    BadImage,
+    BadResponse,
+    BadSetting,
+    InputError,
+    ModelError,
+    NotFound,
+    PayloadTooLarge,
+    ServiceError,
+    SmvizError,
+    Throttled,
+)
+from smviz.evaluation import Evaluation, evaluate, judge
+from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, EmbeddedServer, Faults
+from smviz.records import Detections, Endpoint, Outcome, Payload
+from smviz.sagemaker import DEFAULT_REGION, SageMaker, is_loopback
+from smviz.settings import Connection, Preset, Request, Settings
+from smviz.store import Store
+
+CHECKS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+# What other images of the same command may escape.
+_OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    Raises:
+        SystemExit: status 2 for arguments that cannot be, 0 for `--help` and `--version`, both as argparse does.
+    """
+    given = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without the dash of a table still gets the table
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")  # Pillow warns of odd files; what matters is told as an error
+            status = int(given.command(given))
+    except SmvizError as error:
+        _tell(error)
+        status = 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        status = 130  # as shells report an interrupt
+    _out(flush=True)
+    return status
+
+
+def serve(given: argparse.Namespace) -> int:
+    """The embedded endpoint alone, until Ctrl-C."""
+    with EmbeddedServer(given.port, latency=given.latency_ms / 1000, faults=Faults.parse(given.fault)) as server:
+        _out(f"# The embedded endpoint listens at {server.url}; Ctrl-C stops it.")
+        for name, value in server.environment.items():
+            _out(f"export {name}={value}")
+        _out(flush=True)
+        print("The AWS CLI also wants a region and some key, whichever: it is not checked here.", file=sys.stderr)
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+    return 0
+
+
+def endpoints(given: argparse.Namespace) -> int:
+    """The endpoints of a region, newest first."""
+    connection = _connection(given.region)
+    client = SageMaker(connection)
+    found = [_described(client, endpoint) for endpoint in client.endpoints()]
+    if given.json:
+        _print_json([_endpoint_row(endpoint) for endpoint in found])
+        return 0
+    if not found:
+        print(f"There are no endpoints in {connection.endpoint_url or connection.region}.", file=sys.stderr)
+    rows = [
+        (
+            endpoint.name,
+            endpoint.status,
+            ", ".join(variant.name for variant in endpoint.variants),
+            ", ".join(sorted({variant.instance for variant in endpoint.variants})),
+            endpoint.created,
+        )
+        for endpoint in found
+    ]
+    _print_table(("endpoint", "status", "variants", "instance", "created"), rows)
+    return 0
+
+
+def parse(given: argparse.Namespace) -> int:
+    """One saved reply to detections, in the file's order, nothing thresholded."""
+    if given.formats:
+        return _list_formats(given.json)
+    if given.file is None or given.image_size is None:
+        raise BadSetting("parse needs a file and --image-size.", "Write: smviz parse reply.json --image-size 960x720")
+    body, (width, height) = _read(given.file), given.image_size
+    names = _class_names(given.classes)
+    preset = Preset(given.format, names) if given.format else _proposed(body, width, height, names)
+    rows = list(responses.parse_in_order(body, width, height, preset).rows())
+    if given.json:
+        _print_json({"format": preset.format, "detections": rows})
+    else:
+        _print_detections(rows)
+    return 0
+
+
+def detect(given: argparse.Namespace) -> int:
+    """One call per image; an image that fails is told and the others go on, unless they cannot but fail too."""
+    connection = _connection(given.region)
+    client, request = SageMaker(connection), Request(given.endpoint, given.variant)
+    names = _class_names(given.classes)
+    preset = _known_preset(given, connection, names)  # wrong settings are told before a call is paid for
+    targets = _targets(given.save, given.images)
+    done, failed = [], 0
+    for path in given.images:
+        try:
+            payload = images.prepare(_read(path, BadImage), path.name)
+            reply = client.invoke(request, payload)
+            reading = preset or _proposed(reply.body, payload.width, payload.height, names)
+            everything = responses.parse(reply.body, payload.width, payload.height, reading)
+            found = everything.at_least(given.min_confidence)
+            if given.save:
+                _save(targets[path], payload, found)
+        except SmvizError as error:
+            failed += 1
+            _tell(error, path)
+            if not isinstance(error, _OF_ONE_IMAGE):
+                break
+            continue
+        if len(everything):
+            preset = reading  # an endpoint has one format; a reply without a box would tell too little of it
+        done.append(
+            {
+                "image": str(path),
+                "width": payload.width,
+                "height": payload.height,
+                "latency_ms": reply.latency * 1000,
+                "variant": reply.variant,
+                "detections": _rows(found),
+            }
+        )
+        if not given.json:
+            _print_image(done[-1])
+    if given.json:
+        _print_json(done)
+    return 2 if failed else 0
+
+
+def evaluate_command(given: argparse.Namespace) -> int:
+    """COCO's twelve numbers of a stored run or of a detections file; `--check` makes it a gate."""
+    evaluation = _evaluation(given)
+    numbers = evaluation.numbers
+    failed = [check for check in given.check if not _holds(check, numbers)]
+    for note in evaluation.notes:
+        print(f"Note: {_plain(note)}", file=sys.stderr)
+    if given.json:
+        _print_json({name: None if math.isnan(value) else value for name, value in numbers.items()})
+    else:
+        _print_table(("number", "value"), [(name, _number(value)) for name, value in numbers.items()])
+    for check in failed:
+        name = _check_parts(check)[0]
+        print(f"Check failed: {check} ({name} is {_number(numbers[name], 6)})", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _described(client: SageMaker, endpoint: Endpoint) -> Endpoint:
+    """With its variants; as it was listed where it has gone meanwhile, or where its config was deleted."""
+    try:
+        return client.describe(endpoint.name)
+    except NotFound:
+        return endpoint
+
+
+def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "name": endpoint.name,
+        "status": endpoint.status,
+        "created": endpoint.created,
+        "variants": [
+            {"name": v.name, "instance": v.instance, "count": v.count, "weight": v.weight} for v in endpoint.variants
+        ],
+    }
+
+
+def _list_formats(as_json: bool) -> int:
+    if as_json:
+        _print_json([{"format": form.name, "reads": form.doc} for form in responses.FORMATS.values()])
+    else:
+        _print_table(("format", "reads"), [(form.name, form.doc) for form in responses.FORMATS.values()])
+    return 0
+
+
+def _evaluation(given: argparse.Namespace) -> Evaluation:
+    truth = read_ground_truth(given.annotations)
+    if given.detections:
+        return evaluate(truth, read_results(given.detections, truth))
+    with Store(Settings.from_environment().workspace) as store:
+        run = store.run(given.run)
+        outcomes = store.outcomes(run.id)
+    return judge(truth, outcomes, lambda outcome: _reading(outcome, run.preset))
+
+
+def _reading(outcome: Outcome, preset: Preset) -> Detections:
+    if outcome.reply is None:
+        raise BadResponse(f"{outcome.image} has no reply.", "Run it again.")
+    return responses.parse(outcome.reply.body, outcome.width, outcome.height, preset)
+
+
+def _holds(check: str, numbers: dict[str, float]) -> bool:
+    """Whether a check such as "AP50>=0.6" holds; an undefined number holds none.
+
+    Raises:
+        BadSetting: when it is no check, or there is no such number.
+    """
+    name, comparison, bound = _check_parts(check)
+    if name not in numbers:
+        raise BadSetting(f"There is no number “{name}” to check.", f"Choose one of {', '.join(numbers)}.")
+    return CHECKS[comparison](numbers[name], bound)
+
+
+def _check_parts(check: str) -> tuple[str, str, float]:
+    match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*(\d+(?:\.\d*)?|\.\d+)\s*", check, re.ASCII)
+    if match is None:
+        raise BadSetting(f"“{check}” is no check.", "Write a number's name, >=, <=, > or <, and a bound: AP50>=0.6")
+    return match[1], match[2], float(match[3])
+
+
+def _connection(region: str | None) -> Connection:
+    """Where the options and the environment point."""
+    settings = Settings.from_environment()
+    return Connection(region or settings.region or DEFAULT_REGION, settings.sagemaker_url or None)
+
+
+def _proposed(body: bytes, width: int, height: int, class_names: tuple[str, ...]) -> Preset:
+    """How the reply looks, and that is told, for bytes alone are no proof."""
+    proposal = responses.propose(body, width, height)
+    print(f"Read as {proposal.best.format}: {_plain(proposal.reason)}", file=sys.stderr)
+    return Preset(proposal.best.format, class_names, proposal.best.options)
+
+
+def _known_preset(given: argparse.Namespace, connection: Connection, names: tuple[str, ...]) -> Preset | None:
+    """The format that was named, or the demo endpoint's own; None where the replies must tell."""
+    if given.format:
+        return Preset(responses.find_format(given.format).name, names)
+    if is_loopback(connection.endpoint_url) and given.endpoint == DEMO_ENDPOINT:
+        return Preset("builtin-ssd", names or DEMO_CLASSES)
+    return None
+
+
+def _class_names(path: Path | None) -> tuple[str, ...]:
+    """One class name a line, or a JSON list of them; the first one is class 0."""
+    if path is None:
+        return ()
+    advice = "Write one class name a line, as UTF-8, in the order of the class ids."
+    try:
+        text = _read(path).decode("utf-8-sig").strip()
+        names = json.loads(text) if text[:1] in {"[", "{"} else [line.strip() for line in text.splitlines()]
+    except ValueError as error:
+        raise BadSetting(f"The class names in {path} cannot be read: {error}.", advice) from error
+    if not names or not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise BadSetting(f"{path} holds no list of class names, or one of them is empty.", advice)
+    return tuple(names)
+
+
+def _targets(folder: Path | None, paths: Sequence[Path]) -> dict[Path, Path]:
+    """Where to save what is found in each image; the folder is made.
+
+    Raises:
+        BadSetting: when the folder cannot be made, or two images would be saved under one name.
+    """
+    if folder is None:
+        return {}
+    targets = {path: folder / f"{path.stem}.detections.png" for path in paths}
+    target, times = Counter(targets.values()).most_common(1)[0]
+    if times > 1:
+        raise BadSetting(f"{times} images would be saved as {target}.", "Rename them, or save them one by one.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(f"Cannot write to {folder}: {error.strerror}.", "Choose another folder.") from error
+    return targets
+
+
+def _save(target: Path, payload: Payload, found: Detections) -> None:
+    try:
+        target.write_bytes(drawing.annotate(payload, found, class_colours(found.class_names)))
+    except OSError as error:
+        raise BadSetting(f"Cannot write {target}: {error.strerror}.", "Choose another folder.") from error
+
+
+def _read(path: Path, kind: type[InputError] = BadSetting) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise kind(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+
+
+def _rows(found: Detections) -> list[dict[str, Any]]:
+    """As `parse --json` writes them."""
+    return list(responses.Parsed(found.xyxy, found.confidence, found.class_id, found.class_names).rows())
+
+
+def _tell(error: SmvizError, path: Path | None = None) -> None:
+    where = f"{path}: " if path else ""
+    print(f"smviz: {_plain(where + error.message)}\n       {_plain(error.advice)}", file=sys.stderr)
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey: servers and files may send control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "—" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _out(*line: str, flush: bool = False) -> None:
+    """A line on stdout. When the reader of a pipe has seen enough the rest goes nowhere, and the status stays true."""
+    try:
+        print(*line, end="\n" if line else "", flush=flush)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_json(value: object) -> None:
+    _out(json.dumps(value, allow_nan=False))
+
+
+def _print_image(row: dict[str, Any]) -> None:
+    size, latency = f"{row['width']}x{row['height']}", f"{row['latency_ms']:.0f} ms"
+    _out(_plain("  ".join(filter(None, (row["image"], size, latency, row["variant"])))))
+    _print_detections(row["detections"])
+
+
+def _print_detections(rows: Iterable[dict[str, Any]]) -> None:
+    _print_table(
+        ("class", "confidence", "left", "top", "right", "bottom"),
+        [(row["class_name"], _number(row["confidence"]), *(f"{side:.1f}" for side in row["xyxy"])) for row in rows],
+    )
+
+
+def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    lines = [tuple(_plain(cell) for cell in line) for line in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        _out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,5})[xX×]([1-9]\d{0,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("write the image's size as WIDTHxHEIGHT, for example 960x720")
+    return int(match[1]), int(match[2])
+
+
+def _confidence(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("write a confidence from 0 to 1")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smviz", description="See what an object detector behind an Amazon SageMaker endpoint does."
+    )
+    parser.add_argument("--version", action="version", version=f"smviz {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=function)
+        return added
+
+    one = command("serve", serve, "the embedded endpoint alone, until Ctrl-C")
+    one.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    one.add_argument("--latency-ms", type=float, default=0.0, help="milliseconds added to each call")
+    one.add_argument(
+        "--fault", default="", metavar="SPEC", help="shares of calls that fail, e.g. throttle=0.1,error=0.02"
+    )
+
+    one = command("endpoints", endpoints, "list the endpoints of a region")
+    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("parse", parse, "read one saved reply")
+    one.add_argument("file", nargs="?", type=Path, help="the reply's bytes")
+    one.add_argument("--image-size", type=_size, metavar="WxH", help="size in pixels of the image that was sent")
+    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
+    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    one.add_argument("--formats", action="store_true", help="list the known formats")
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("detect", detect, "send images to an endpoint, one call each")
+    one.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    one.add_argument("--endpoint", required=True, metavar="NAME")
+    one.add_argument("--variant", metavar="NAME", help="production variant to call")
+    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    one.add_argument("--min-confidence", type=_confidence, default=0.0, metavar="C", help="leave out what is below")
+    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
+    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("evaluate", evaluate_command, "COCO's twelve numbers of a run or of a detections file")
+    source = one.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
+    source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
+    one.add_argument("--annotations", type=Path, required=True, metavar="PATH", help="ground truth, COCO JSON")
+    one.add_argument("--check", action="append", default=[], metavar="EXPR", help='e.g. "AP50>=0.6"; exit 1 if not')
+    one.add_argument("--json", action="store_true", help="for machines")
+    return parser
