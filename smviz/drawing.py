@@ -36,12 +36,14 @@ def annotate(payload: Payload, detections: Detections, colours: Mapping[str, str
     line = max(2, round(longest / 400))
     font = ImageFont.load_default(max(12, round(longest / 60)))
     names = detections.names()
-    for i, box in reversed(_pixels(detections.xyxy, *image.size)):
-        colour = colours.get(names[i], UNKNOWN)
-        pen.rectangle(box, outline=colour, width=line)
+    boxes = _pixels(detections.xyxy, *image.size)
+    for i, box in reversed(boxes):
+        pen.rectangle(box, outline=colours.get(names[i], UNKNOWN), width=line)
+    taken: list[PixelBox] = []
+    for i, box in boxes:
         confidence = detections.confidence[i]
         label = names[i] if np.isnan(confidence) else f"{names[i]} {confidence:.2f}"
-        _label(pen, box, label, colour, font, image.size)
+        _label(pen, box, label, colours.get(names[i], UNKNOWN), font, image.size, taken)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1, icc_profile=profile)
     return buffer.getvalue()
@@ -66,14 +68,27 @@ def _label(
     colour: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     frame: tuple[int, int],
+    taken: list[PixelBox],
 ) -> None:
-    """A filled label at the box's top left corner: above it, or inside where there is no room above."""
+    """A filled label at the box's left: above it, below it or inside, wherever it covers no label drawn before.
+
+    Where it would always cover one it is left out, as the more confident detection's label is worth more.
+    """
     line = " ".join(label.splitlines())
     x0, _, x1, _ = pen.textbbox((0, 0), line, font=font)
     _, y0, _, y1 = pen.textbbox((0, 0), "Ág", font=font)  # the same height whatever the letters
     pad = max(2, round((y1 - y0) / 5))
     width, height = round(x1 - x0) + 2 * pad, round(y1 - y0) + 2 * pad
     left = max(0, min(box[0], frame[0] - width))
-    top = box[1] - height if box[1] >= height else max(0, min(box[1], frame[1] - height))
-    pen.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
-    pen.text((left + pad - x0, top + pad - y0), line, fill=text_on(colour), font=font)
+    above, below, inside = box[1] - height, box[3] + 1, max(0, min(box[1], frame[1] - height))
+    for top in (above, inside) if above < 0 else (above, below, inside):
+        spot = (left, top, left + width - 1, top + height - 1)
+        if top >= 0 and top + height <= max(frame[1], height) and not any(_overlap(spot, other) for other in taken):
+            taken.append(spot)
+            pen.rectangle(spot, fill=colour)
+            pen.text((left + pad - x0, top + pad - y0), line, fill=text_on(colour), font=font)
+            return
+
+
+def _overlap(a: PixelBox, b: PixelBox) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]

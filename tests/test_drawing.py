@@ -98,6 +98,13 @@ class TestAnnotate:
         inside = painted(draw(blank(), [[50, 0, 350, 200]]))
         assert inside[5:12, 52:80].any()
 
+    def test_a_label_makes_room_for_one_more_confident(self):
+        """The label of the less confident of two boxes side by side stands below it, where it covers nothing."""
+        boxes = [[50, 100, 80, 200], [60, 100, 90, 200]]
+        pixels = draw(blank(), boxes, class_ids=[0, 1])
+        assert (pixels[90, 52:60] == rgb(COLOURS["car"])).all(axis=1).any()
+        assert (pixels[205, 60:110] == rgb(COLOURS["van"])).all(axis=1).any()
+
     def test_label_text_contrasts(self):
         """Label text is black on light colours and white on dark ones."""
         for colour, text in (("#F0E442", (0, 0, 0)), ("#0072B2", (255, 255, 255))):
