@@ -1,0 +1,128 @@
+"""The chosen endpoint: kept in the session across pages and in the address bar across a reload."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from smviz import responses
+from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
+from smviz.records import Detections, Endpoint, Payload, Reply
+from smviz.settings import Preset, Request
+from smviz.ui.resources import EMBEDDED, door, region_names, store
+
+DEMO_PRESET = Preset("builtin-ssd", DEMO_CLASSES)
+REPLIES_KEPT = 50  # replies that a session remembers, so that showing an image again costs no call
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is connected: "embedded" or an AWS region, an endpoint's name, a variant (None: traffic decides)."""
+
+    region: str = EMBEDDED
+    endpoint: str | None = None
+    variant: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What the endpoint's preset is kept under."""
+        return f"{self.region}/{self.endpoint}"
+
+    @property
+    def label(self) -> str:
+        """The endpoint in words, for headings and names of runs."""
+        return f"{self.endpoint} · {self.variant}" if self.variant else f"{self.endpoint}"
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return "embedded, on this machine" if self.region == EMBEDDED else self.region
+
+    def request(self) -> Request:
+        """How images are sent to it."""
+        return Request(self.endpoint or "", self.variant)
+
+    def link(self) -> dict[str, str]:
+        """The query parameters that restore this choice."""
+        named = {"region": self.region, "endpoint": self.endpoint, "variant": self.variant}
+        return {name: value for name, value in named.items() if value}
+
+
+def choose(chosen: Chosen) -> None:
+    """Keep a choice."""
+    st.session_state["chosen"] = chosen
+    wanted = chosen.link()
+    for name in ("region", "endpoint", "variant"):
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
+
+
+def restored() -> Chosen:
+    """The choice from the address bar, else from the session, else the demo endpoint."""
+    kept: Chosen = st.session_state.get("chosen", Chosen(EMBEDDED, DEMO_ENDPOINT))
+    region = st.query_params.get("region", kept.region)
+    if region != EMBEDDED and region not in region_names():
+        st.toast("The link names a region that does not exist.", icon=":material/warning:")
+        region = EMBEDDED
+    demo = DEMO_ENDPOINT if region == EMBEDDED else None
+    endpoint = st.query_params.get("endpoint") or (kept.endpoint if region == kept.region else None) or demo
+    same = (region, endpoint) == (kept.region, kept.endpoint)
+    variant = st.query_params.get("variant") or (kept.variant if same else None)
+    chosen = Chosen(region, endpoint, variant)
+    choose(chosen)
+    return chosen
+
+
+def variant_picker(chosen: Chosen, endpoint: Endpoint) -> Chosen:
+    """Let a person pick the variant where there is more than one; the first one unless told otherwise."""
+    names = [variant.name for variant in endpoint.variants]
+    if len(names) < 2:
+        kept = replace(chosen, variant=None)
+    else:
+        picked = st.segmented_control(
+            "Variant",
+            names,
+            default=chosen.variant if chosen.variant in names else names[0],
+            required=True,
+            label_visibility="collapsed",
+            key=f"variant of {chosen.key}",
+            help="Every call names the variant: mixed traffic could not be judged.",
+        )
+        kept = replace(chosen, variant=picked)
+    if kept != chosen:
+        choose(kept)
+    return kept
+
+
+def preset_of(chosen: Chosen) -> Preset:
+    """How the chosen endpoint's replies are read: what was saved, or what the demo endpoint is known to send."""
+    return store().preset(chosen.key) or (DEMO_PRESET if chosen.region == EMBEDDED else Preset("builtin-ssd"))
+
+
+def call_once(chosen: Chosen, payload: Payload, again: bool = False) -> Reply:
+    """The endpoint's reply to an image; the session remembers it, so that a rerun never calls twice.
+
+    Raises:
+        EndpointError: when the call fails.
+    """
+    replies: dict[str, Reply] = st.session_state.setdefault("replies", {})
+    key = hashlib.sha256(repr((chosen, payload.sha256)).encode()).hexdigest()
+    if again or key not in replies:
+        with st.spinner(f"Asking {chosen.label} …", show_time=True):
+            replies[key] = door(chosen.region).invoke(chosen.request(), payload)
+        while len(replies) > REPLIES_KEPT:
+            replies.pop(next(iter(replies)))
+    return replies[key]
+
+
+def read_reply(reply: Reply, payload: Payload, preset: Preset) -> Detections:
+    """The detections in a reply, as the endpoint's preset reads them.
+
+    Raises:
+        BadResponse: when the reply does not hold what the preset promises.
+    """
+    return responses.parse(reply.body, payload.width, payload.height, preset)

@@ -1,0 +1,99 @@
+"""The frame around every page: its head, the menu, what is connected, and how errors look."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from smviz.errors import SmvizError
+from smviz.ui.choice import Chosen, restored, variant_picker
+from smviz.ui.resources import described
+
+ICON = Path(__file__).parent / "icon.png"
+PAGES = {
+    "Home": ("streamlit_app.py", ":material/home:"),
+    "Endpoint": ("pages/1_Endpoint.py", ":material/dns:"),
+    "Detect": ("pages/2_Detect.py", ":material/center_focus_strong:"),
+    "Evaluate": ("pages/3_Evaluate.py", ":material/analytics:"),
+}
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }
+[data-testid="stHeader"] { background: transparent; }
+.st-key-menu { border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding-bottom: .4rem; }
+</style>"""
+
+
+def start_page(title: str) -> Chosen:
+    """Draw the head and menu of a page and return what is connected. A page calls this first."""
+    st.set_page_config(page_title=f"{title} · smviz", page_icon=str(ICON), layout="wide")
+    st.html(_STYLE)
+    with shown_errors():
+        chosen = restored()
+    with st.container(horizontal=True, key="menu", gap="small", vertical_alignment="center"):
+        for name in PAGES:
+            page_link(name, name, chosen)
+    return chosen
+
+
+def page_link(page: str, label: str, chosen: Chosen, extra: Mapping[str, str] | None = None) -> None:
+    """A link to a page that keeps what is connected; `extra` are further query parameters."""
+    path, icon = PAGES[page]
+    st.page_link(path, label=label, icon=icon, query_params={**chosen.link(), **(extra or {})})
+
+
+def connection_bar(chosen: Chosen) -> Chosen:
+    """One line that says what is connected, with the variant to choose; stops the page when nothing is."""
+    if chosen.endpoint is None:
+        st.info("No endpoint is chosen yet.", icon=":material/dns:")
+        page_link("Endpoint", "Choose an endpoint", chosen)
+        st.stop()
+    with shown_errors():
+        endpoint = described(chosen.region, chosen.endpoint)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(plain(endpoint.name), icon=":material/dns:", color="blue")
+        st.badge(chosen.place, icon=":material/location_on:", color="gray")
+        status_badge(endpoint.status)
+        chosen = variant_picker(chosen, endpoint)
+    if not endpoint.answers:
+        st.warning(f"This endpoint is {endpoint.status} and answers no calls now.", icon=":material/hourglass_top:")
+    return chosen
+
+
+def status_badge(status: str) -> None:
+    """An endpoint's status, with a sign as well as a colour."""
+    if status == "InService":
+        st.badge(status, icon=":material/check_circle:", color="green")
+    elif status in {"Failed", "OutOfService"}:
+        st.badge(status, icon=":material/error:", color="red")
+    else:
+        st.badge(status, icon=":material/hourglass_top:", color="orange")
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Show a typed error where it happened and stop the page there; a bug still crashes visibly."""
+    try:
+        yield
+    except SmvizError as error:
+        show_error(error)
+        st.stop()
+
+
+def show_error(error: SmvizError) -> None:
+    """What happened, and what to do."""
+    st.error(f"**{plain(error.message)}**  \n{plain(error.advice)}", icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Text from a person, file or server, made safe to stand in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+|~$:!-])", r"\\\1", text)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for the screen; an em dash where it is undefined."""
+    return "—" if math.isnan(value) else f"{value:.{digits}f}"

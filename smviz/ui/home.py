@@ -1,0 +1,86 @@
+"""The parts of the home page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from smviz import drawing
+from smviz.colours import class_colours
+from smviz.local import SAMPLES
+from smviz.store import Run
+from smviz.ui.choice import Chosen, call_once, preset_of, read_reply
+from smviz.ui.frame import page_link, plain, status_badge
+from smviz.ui.resources import EMBEDDED, described, prepared
+from smviz.ui.runs import run_label
+
+SHOWN_FROM = 0.35  # confidence
+RUNS_SHOWN = 8
+
+
+def connected(chosen: Chosen) -> None:
+    """What is connected now.
+
+    Raises:
+        EndpointError: when it cannot be described.
+    """
+    if chosen.endpoint is None:
+        st.info("No endpoint is chosen yet.", icon=":material/dns:")
+        return
+    endpoint = described(chosen.region, chosen.endpoint)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"Connected: **{plain(endpoint.name)}**")
+            status_badge(endpoint.status)
+            st.badge(chosen.place, icon=":material/location_on:", color="gray")
+        if chosen.region == EMBEDDED:
+            st.caption(
+                "A server on this machine that speaks SageMaker's wire protocol and runs a small real detector. "
+                "No AWS account is needed, and nothing leaves this machine."
+            )
+
+
+def steps(chosen: Chosen) -> None:
+    """Where to start."""
+    for page, label, text in (
+        ("Endpoint", "Choose an endpoint", "Region, variant, class labels, and one test call"),
+        ("Detect", "Look at one image", "Its boxes, a confidence slider that answers at once, every detection listed"),
+        ("Evaluate", "Judge it on many images", "COCO's numbers, curves, the best threshold, every miss and mistake"),
+    ):
+        with st.container(border=True, gap="xxsmall"):
+            page_link(page, label, chosen)
+            st.caption(text)
+
+
+def live_example(chosen: Chosen) -> None:
+    """A sample scene as the embedded endpoint answers it now; an endpoint that costs money is not called unasked.
+
+    Raises:
+        EndpointError: when the call fails.
+    """
+    if chosen.region != EMBEDDED or chosen.endpoint is None:
+        return
+    if not described(chosen.region, chosen.endpoint).answers:
+        return
+    sample = SAMPLES.images[0]
+    payload = prepared(sample.read_bytes(), sample.name)
+    reply = call_once(chosen, payload)
+    found = read_reply(reply, payload, preset_of(chosen))
+    kept = found.at_least(SHOWN_FROM)
+    st.image(
+        drawing.annotate(payload, kept, class_colours(kept.class_names)),
+        output_format="JPEG",
+        width="stretch",
+        alt="A highway scene with the detections of the embedded endpoint",
+    )
+    st.caption(
+        f"{sample.name}, just answered in {reply.latency * 1000:.0f} ms: {len(kept)} of {len(found)} detections have a "
+        f"confidence of {SHOWN_FROM} or more."
+    )
+
+
+def latest_runs(runs: tuple[Run, ...], chosen: Chosen) -> None:
+    """The newest stored runs, each with a link that opens it."""
+    if runs:
+        st.subheader("Latest runs", anchor=False)
+    for run in runs[:RUNS_SHOWN]:
+        page_link("Evaluate", run_label(run), chosen, {"run": run.id})

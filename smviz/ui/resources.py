@@ -1,0 +1,118 @@
+"""What lives longer than one rerun: clients, the workspace, runs, listings. Streamlit's caches, and nothing else.
+
+A cache is global by default, shared by all users: only what belongs to the server itself is. Whatever a user brought
+is kept per session.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit import runtime
+
+from smviz import images
+from smviz.local import EmbeddedServer
+from smviz.records import Endpoint, Payload
+from smviz.runner import BatchRun
+from smviz.sagemaker import DEFAULT_REGION, SageMaker, regions
+from smviz.settings import Connection, Settings
+from smviz.store import Store
+
+EMBEDDED = "embedded"  # stands where an AWS region's name would
+
+
+@st.cache_resource(show_spinner="Starting the embedded endpoint …", on_release=lambda server: server.stop())
+def embedded_server() -> EmbeddedServer:
+    """The embedded endpoint of this server: started once, for all sessions."""
+    return EmbeddedServer().start()
+
+
+def connection(region: str) -> Connection:
+    """Where a region's endpoints are called; "embedded" is the endpoint on this machine."""
+    if region == EMBEDDED:
+        return Connection(DEFAULT_REGION, embedded_server().url)
+    return Connection(region)
+
+
+@st.cache_resource(ttl="10m", show_spinner=False)
+def _door(where: Connection) -> SageMaker:
+    return SageMaker(where)
+
+
+def door(region: str) -> SageMaker:
+    """The one client of a region; renewed now and then, so that renewed credentials are taken up.
+
+    Raises:
+        CredentialsError: when AWS_PROFILE names a profile that does not exist.
+    """
+    return _door(connection(region))
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """The workspace of this server.
+
+    Raises:
+        StoreError: when the file cannot be opened.
+    """
+    return Store(Settings.from_environment().workspace)
+
+
+@st.cache_resource(show_spinner=False)
+def batches() -> dict[str, BatchRun]:
+    """The runs that were started since this server is up, by run id; a closed tab does not end them."""
+    return {}
+
+
+@st.cache_data(ttl="1d", show_spinner=False)
+def region_names() -> tuple[str, ...]:
+    """Every region where SageMaker is known."""
+    return regions()
+
+
+@st.cache_data(ttl="15s", show_spinner="Listing the endpoints …", scope="session")
+def listed(region: str, name_contains: str = "") -> tuple[Endpoint, ...]:
+    """The endpoints of a region, newest first, without their variants.
+
+    Raises:
+        EndpointError: when they cannot be listed.
+    """
+    return door(region).endpoints(name_contains)
+
+
+@st.cache_data(ttl="15s", show_spinner=False, scope="session", max_size=500)
+def described(region: str, name: str) -> Endpoint:
+    """One endpoint with its variants.
+
+    Raises:
+        EndpointError: when it cannot be described.
+    """
+    return door(region).describe(name)
+
+
+@st.cache_resource(max_entries=64, scope="session", show_spinner=False)
+def prepared(data: bytes, name: str) -> Payload:
+    """An image of this session, made ready to be sent.
+
+    Raises:
+        BadImage: when the bytes are no image that can be decoded.
+    """
+    return images.prepare(data, name)
+
+
+@st.cache_data(max_entries=5000, scope="session", show_spinner=False)
+def thumbnail(run_id: str, name: str, width: int = 160) -> bytes:
+    """A small JPEG of an image of a run.
+
+    Raises:
+        StoreError: when the image is not there any more.
+        BadImage: when it cannot be decoded.
+    """
+    return images.thumbnail(store().image_data(run_id, name), width)
+
+
+def image_url(data: bytes, content_type: str, slot: str) -> str:
+    """A URL on this server for an image of this session; freed by Streamlit when the session shows it no longer.
+
+    `slot` names the place on the page; a new image in the same slot replaces the old one.
+    """
+    return str(runtime.get_instance().media_file_mgr.add(data, content_type, slot))

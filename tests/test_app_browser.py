@@ -1,0 +1,405 @@
+"""The app as a person meets it, in a real Chromium on a fresh server, against the embedded endpoint."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from browser import ROOT, open_browser, start_app
+from PIL import Image
+from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+
+from smviz.local import SAMPLES, EmbeddedServer
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "streamlit_app.py"
+OPEN = Callable[[str], Page]
+SLOW = 30_000  # milliseconds that a first page, or a run over the sample set, may take on a busy machine
+
+
+def fresh_machine(folder: Path) -> dict[str, str | None]:
+    """The environment of a machine without an AWS account and without a workspace."""
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
+    return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def app(workspace) -> Iterator[str]:
+    """One server for the tests of this file that do not ask for a fresh one."""
+    with start_app(APP, fresh_machine(workspace)) as url:
+        yield url
+
+
+@pytest.fixture
+def browser(playwright) -> Iterator[OPEN]:
+    with open_browser(playwright) as open_page:
+
+        def patient(url: str) -> Page:
+            page = open_page(url)
+            page.set_default_timeout(SLOW)
+            return page
+
+        yield patient
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=SLOW)
+
+
+@pytest.fixture
+def rotated(tmp_path) -> Path:
+    """A photo as a phone stores it: the pixels lie on their side, and the EXIF tag tells how to turn them."""
+    image = Image.open(SAMPLES.images[2]).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "phone photo.jpg"
+    image.save(path, quality=95, exif=exif)
+    assert Image.open(path).size == (720, 960)
+    return path
+
+
+def shown(page: Page) -> int:
+    """How many boxes the viewer shows, once the picture is painted."""
+    viewer = page.locator('[data-ready="1"]')
+    expect(viewer).to_have_count(1)
+    return int(viewer.get_attribute("data-shown") or -1)
+
+
+def badge(page: Page, text: str | re.Pattern[str]) -> Locator:
+    return page.locator(".stMarkdownBadge").filter(has_text=text)
+
+
+def no_traceback(page: Page) -> None:
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+
+
+def metric(page: Page, label: str) -> str:
+    """The value of one of the numbers on the Evaluate page."""
+    box = page.locator('[data-testid="stMetric"]').filter(has=page.get_by_text(label, exact=True))
+    return box.first.locator('[data-testid="stMetricValue"]').inner_text().strip()
+
+
+def run_picked(page: Page) -> Locator:
+    """The select box that names the run shown."""
+    return page.get_by_role("combobox", name="Run")
+
+
+def run_sample_set(page: Page) -> None:
+    page.get_by_role("button", name="Run 80 images").click()
+    expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
+
+
+class TestTheWholeStory:
+    def test_from_a_fresh_server_to_a_tuned_threshold(self, playwright, browser, rotated, tmp_path):
+        """A new user picks the endpoint, sees detections on a photo of theirs, moves the slider, runs the samples,
+        and reads off AP and the best threshold, which are those of the command line on the same run."""
+        home = fresh_machine(tmp_path)
+        with start_app(APP, home) as url:
+            page = browser(url)
+            expect(page.get_by_text("just answered in")).to_be_visible()
+            page.get_by_role("link", name="Choose an endpoint").click()
+
+            page.get_by_role("button", name="Send the test image").click()
+            expect(page.get_by_text("Variant that answered")).to_be_visible()
+            expect(page.get_by_text("Do the boxes sit on the objects?")).to_be_visible()
+
+            page.get_by_role("link", name="Detect", exact=True).click()
+            page.get_by_role("radio", name="Upload").click()
+            page.locator('input[type="file"]').set_input_files(rotated)
+            expect(page.get_by_text("960 × 720 px")).to_be_visible()
+            expect(page.get_by_text("turned upright")).to_be_visible()
+            many = shown(page)
+            assert many > 0
+            latency = badge(page, re.compile(r"\d ms")).inner_text()
+            page.locator(".slider").focus()
+            for _ in range(40):
+                page.keyboard.press("ArrowRight")
+            expect(page.locator(".value")).to_have_text("0.70")
+            assert shown(page) < many
+            assert badge(page, re.compile(r"\d ms")).inner_text() == latency
+
+            page.get_by_role("link", name="Evaluate", exact=True).click()
+            run_sample_set(page)
+            on_screen = {name: metric(page, name) for name in ("AP", "AP50", "AR100")}
+            best = page.get_by_role("button", name="Best F1").inner_text().split()[-1]
+            run = re.search(r"run=(\w+)", page.url)
+            assert run
+            no_traceback(page)
+
+        command = [sys.executable, "-m", "smviz", "evaluate", "--json", "--run", run[1]]
+        command += ["--annotations", str(SAMPLES.annotations)]
+        surroundings = {name: value for name, value in home.items() if value is not None}
+        told = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, check=True)
+        numbers = json.loads(told.stdout)
+        assert on_screen == {name: f"{numbers[name]:.3f}" for name in on_screen}
+        assert 0 < float(best) < 1
+
+
+class TestDeepLinks:
+    @pytest.mark.parametrize(
+        ("path", "proof"),
+        [
+            ("Endpoint", "How its replies are read"),
+            ("Detect", "kB sent"),
+            ("Evaluate", "labelled highway scenes"),
+            ("Detect?region=embedded&endpoint=highway-demo&variant=B&sample=highway_0007.jpg", "answered by B"),
+        ],
+    )
+    def test_a_page_opens_on_a_fresh_server(self, browser, tmp_path, path, proof):
+        """A link to a page works on a server that nobody has visited yet, with the whole menu."""
+        with start_app(APP, fresh_machine(tmp_path)) as url:
+            page = browser(f"{url}/{path}")
+            expect(page.get_by_text(proof).first).to_be_visible()
+            for name in ("Home", "Endpoint", "Detect", "Evaluate"):
+                expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+            no_traceback(page)
+
+    def test_the_choice_survives_a_reload_and_a_change_of_page(self, app, browser):
+        """Variant B stays chosen after a reload and on the next page."""
+        page = browser(f"{app}/Detect")
+        page.get_by_role("radio", name="B", exact=True).click()
+        expect(page.get_by_text("answered by B")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("answered by B")).to_be_visible()
+        page.get_by_role("link", name="Evaluate", exact=True).click()
+        expect(page).to_have_url(re.compile("variant=B"))
+
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("Detect?region=mars-north-1", "a region that does not exist"),
+            ("Detect?endpoint=nobody", "List the endpoints of this region"),
+            ("Detect?variant=Z", "answered by A"),
+            ("Detect?sample=../../secret", "highway_0001.jpg"),
+        ],
+    )
+    def test_a_wrong_link_is_told(self, app, browser, path, said):
+        """A link with a wrong region, endpoint, variant or image is told or mended, never a traceback."""
+        page = browser(f"{app}/{path}")
+        expect(page.get_by_text(said).first).to_be_visible()
+        no_traceback(page)
+
+
+class TestDetect:
+    @pytest.mark.parametrize(
+        ("name", "data", "said"),
+        [
+            ("notes.jpg", b"this is no image", "notes.jpg"),
+            ("half.jpg", SAMPLES.images[0].read_bytes()[:9000], "half.jpg"),
+            ("empty.png", b"", "empty"),
+        ],
+    )
+    def test_a_bad_image_is_told(self, app, browser, name, data, said):
+        """A file that is no image, half of one, or empty is told by name, with what to do."""
+        page = browser(f"{app}/Detect?source=Upload")
+        page.locator('input[type="file"]').set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+        expect(page.locator('[data-testid="stAlert"]').filter(has_text=said)).to_be_visible()
+        no_traceback(page)
+
+    def test_next_and_previous_walk_through_the_samples(self, app, browser):
+        """Next shows the second scene and Previous the first again; the address bar follows."""
+        page = browser(f"{app}/Detect")
+        shown(page)
+        page.get_by_role("button", name="Next").click()
+        expect(page).to_have_url(re.compile("sample=highway_0002.jpg"))
+        expect(
+            page.locator('[data-testid="stBadge"], .stMarkdownBadge').filter(has_text="highway_0002")
+        ).to_be_visible()
+        page.get_by_role("button", name="Previous").click()
+        expect(
+            page.locator('[data-testid="stBadge"], .stMarkdownBadge').filter(has_text="highway_0001")
+        ).to_be_visible()
+
+    def test_downloads_hold_what_is_shown(self, app, browser):
+        """PNG, JSON and CSV hold the image at full size and just the detections above the threshold."""
+        page = browser(f"{app}/Detect")
+        count = shown(page)
+        files = {}
+        for kind in ("PNG", "JSON", "CSV"):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=kind, exact=True).click()
+            files[kind] = Path(download.value.path()).read_bytes()
+        assert Image.open(io.BytesIO(files["PNG"])).size == (960, 720)
+        document = json.loads(files["JSON"])
+        assert len(document["detections"]) == count
+        assert min(row["confidence"] for row in document["detections"]) >= document["threshold"]
+        assert len(files["CSV"].decode().splitlines()) == count + 1
+
+
+class Counting(Random):
+    """Draws nothing wrong, and counts: the server draws once for each invocation."""
+
+    calls = 0
+
+    def random(self) -> float:
+        self.calls += 1
+        return super().random()
+
+
+class TestAnAwsRegion:
+    def test_labels_formats_and_calls_go_the_same_way_as_in_aws(self, playwright, browser, tmp_path):
+        """In a region, boto3 is pointed elsewhere by its own variables; one image is one call, whatever is moved."""
+        counting = Counting(0)
+        with EmbeddedServer(random=counting) as server:
+            environment = fresh_machine(tmp_path) | server.environment
+            environment |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+            with start_app(APP, environment) as url:
+                page = browser(f"{url}/Detect?region=eu-west-1&endpoint=highway-demo")
+                shown(page)
+                assert counting.calls == 1
+                expect(page.locator(".chips")).to_contain_text("class 0")
+                page.locator(".slider").focus()
+                for _ in range(10):
+                    page.keyboard.press("ArrowRight")
+                page.locator(".chips button").first.click()
+                page.reload()
+                shown(page)
+                assert counting.calls == 2  # a reload is a new session, which remembers nothing
+                no_traceback(page)
+
+
+class TestNoCredentials:
+    def test_the_usual_ways_are_listed(self, app, browser):
+        """A region without credentials shows which usual way is not set up, and no traceback."""
+        page = browser(f"{app}/Endpoint?region=us-east-1")
+        expect(page.get_by_text("Unable to locate credentials")).to_be_visible()
+        expect(page.get_by_text("not set up").first).to_be_visible()
+        expect(page.get_by_text("AWS_ACCESS_KEY_ID").first).to_be_visible()
+        no_traceback(page)
+
+
+@pytest.fixture(scope="module")
+def run(app, playwright) -> str:
+    """A finished run over the sample set; its link."""
+    with open_browser(playwright) as open_page:
+        page = open_page(f"{app}/Evaluate")
+        page.set_default_timeout(SLOW)
+        run_sample_set(page)
+        return page.url
+
+
+class TestEvaluate:
+    def test_the_threshold_moves_every_number(self, run, browser):
+        """A higher threshold gives more precision and less recall; the link keeps it."""
+        page = browser(run)
+        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
+        recall = float(metric(page, "Recall"))
+        page.get_by_role("slider", name="Confidence threshold").first.focus()
+        for _ in range(300):
+            page.keyboard.press("ArrowRight")
+        expect(page).not_to_have_url(run)
+        page.wait_for_timeout(1500)
+        assert float(metric(page, "Recall")) < recall
+        moved = metric(page, "Recall")
+        page.reload()
+        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
+        page.wait_for_timeout(1500)
+        assert metric(page, "Recall") == moved
+
+    def test_choosing_a_row_opens_the_image_with_its_verdicts(self, run, browser):
+        """A click on an image's row opens it with true positives, false positives and misses; the link keeps it."""
+        page = browser(run)
+        expect(page.get_by_text("Worst first")).to_be_visible()
+        table = page.locator('[data-testid="stDataFrame"]').last
+        table.scroll_into_view_if_needed()
+        box = table.bounding_box()
+        assert box
+        page.mouse.click(box["x"] + 15, box["y"] + 36 + 32)
+        viewer = page.locator('[data-ready="1"]')
+        expect(viewer).to_have_count(1)
+        expect(page.locator(".marks")).to_contain_text("TP")
+        expect(page.locator(".marks")).to_contain_text("FN")
+        expect(page).to_have_url(re.compile(r"image=highway_\d+\.jpg"))
+        again = browser(page.url)
+        expect(again.locator('[data-ready="1"]')).to_have_count(1)
+        no_traceback(page)
+
+    def test_tables_come_as_csv(self, run, browser):
+        """Both tables are downloaded with a row for each class and for each image."""
+        page = browser(run)
+        expect(page.get_by_text("Worst first")).to_be_visible()
+        buttons = page.get_by_role("button", name="CSV", exact=True)
+        expect(buttons).to_have_count(2)
+        lines = []
+        for button in buttons.all():
+            with page.expect_download() as download:
+                button.click()
+            lines.append(len(Path(download.value.path()).read_text().splitlines()))
+        assert lines == [1 + 4, 1 + len(SAMPLES.images)]
+
+    def test_uploaded_images_are_judged(self, app, browser):
+        """Three images and a COCO file of one's own give a run of three images."""
+        page = browser(f"{app}/Evaluate")
+        page.get_by_text("New run").click()
+        page.get_by_role("radio", name="Upload").click()
+        inputs = page.locator('input[type="file"]')
+        inputs.nth(0).set_input_files(SAMPLES.images[:3])
+        inputs.nth(1).set_input_files(SAMPLES.annotations)
+        page.get_by_role("button", name="Run 3 images").click()
+        expect(run_picked(page)).to_have_value(re.compile("3 of 3 images"))
+        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
+        no_traceback(page)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [("not json", "ground truth"), ('{"images": [], "annotations": []}', "ground truth")],
+    )
+    def test_bad_ground_truth_is_told(self, app, browser, tmp_path, text, said):
+        """A file that is no COCO ground truth is told, and nothing is run."""
+        path = tmp_path / "labels.json"
+        path.write_text(text)
+        page = browser(f"{app}/Evaluate")
+        page.get_by_text("New run").click()
+        page.get_by_role("radio", name="Upload").click()
+        inputs = page.locator('input[type="file"]')
+        inputs.nth(0).set_input_files(SAMPLES.images[:1])
+        inputs.nth(1).set_input_files(path)
+        expect(page.locator('[data-testid="stAlert"]').filter(has_text=said).first).to_be_visible()
+        no_traceback(page)
+
+    def test_a_run_can_be_stopped_and_gone_on_with(self, app, browser):
+        """Stop keeps what was answered and tells how much; going on finishes the run without calling those again."""
+        page = browser(f"{app}/Evaluate")
+        page.get_by_text("New run").click()
+        page.get_by_role("button", name="Run 80 images").click()
+        page.get_by_role("button", name="Stop").click()
+        go_on = page.get_by_role("button", name="Call for the other")
+        expect(go_on).to_be_visible()
+        go_on.click()
+        expect(run_picked(page)).to_have_value(re.compile("80 of 80 images"))
+        no_traceback(page)
+
+    def test_an_unknown_run_is_told(self, run, browser):
+        """A link to a run of another workspace says so and shows the newest run."""
+        page = browser(re.sub(r"run=\w+", "run=00000000", run))
+        expect(page.get_by_text("not in this workspace")).to_be_visible()
+        no_traceback(page)
+
+
+def test_chromium_is_there():
+    """The browser tests never skip: a missing Chromium is a failure that names the package."""
+    from browser import CHROMIUM
+
+    assert shutil.which(CHROMIUM), "install Debian's package chromium"
