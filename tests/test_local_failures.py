@@ -146,6 +146,15 @@ class TestCreate:
         clock.now += 60
         assert status(sagemaker, "m") == ends
 
+    def test_the_folder_of_a_multi_model_container_is_not_looked_for(self, sagemaker, clock):
+        """A multi-model container fetches its models when it is invoked, so a deployment does not fail by them."""
+        folder = {"Image": "a:1", "Mode": "MultiModel", "ModelDataUrl": "embedded://models/"}
+        sagemaker.create_model(ModelName="folder", PrimaryContainer=folder)
+        sagemaker.create_endpoint_config(EndpointConfigName="folder", ProductionVariants=[variant("folder")])
+        sagemaker.create_endpoint(EndpointName="folder", EndpointConfigName="folder")
+        clock.now += 60
+        assert status(sagemaker, "folder") == "InService"
+
     def test_one_missing_artefact_is_enough(self, sagemaker, clock):
         """An endpoint fails by any of its variants, shadow variants, or their containers."""
         configure(sagemaker, "bad", MISSING)

@@ -29,14 +29,15 @@ def client(service: str, server: EmbeddedServer):
     return SESSION.client(service, endpoint_url=server.url, config=config)
 
 
-def post(server: EmbeddedServer, body: bytes) -> ElementTree.Element:
-    """The XML that a form ends with, which boto3 would not send."""
+def post(server: EmbeddedServer, body: bytes) -> tuple[int, ElementTree.Element]:
+    """The status and the XML that a form is answered with."""
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with pytest.raises(HTTPError) as caught:
-        opener.open(urllib.request.Request(server.url, body, headers), timeout=10)
-    assert caught.value.code == 400
-    return ElementTree.fromstring(caught.value.read())
+    try:
+        answer = opener.open(urllib.request.Request(server.url, body, headers), timeout=10)
+    except HTTPError as error:
+        answer = error
+    return answer.status, ElementTree.fromstring(answer.read())
 
 
 def test_the_caller_is_the_embedded_account(server):
@@ -62,6 +63,11 @@ class TestListRoles:
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+
+    def test_its_trust_policy_is_url_encoded(self, server):
+        """On the wire the policy is URL-encoded JSON, as IAM sends it."""
+        _, answer = post(server, b"Action=ListRoles&Version=2010-05-08")
+        assert answer.find(".//{*}AssumeRolePolicyDocument").text.startswith("%7B%22Version%22%3A")
 
     @pytest.mark.parametrize(("prefix", "count"), [("/", 1), ("/service-role/", 1), ("/other/", 0)])
     def test_path_prefix_narrows_it(self, server, prefix, count):
@@ -91,6 +97,7 @@ class TestErrors:
     @pytest.mark.parametrize("body", [b"", b"Action=", b"\xff\xfe", b"Action=<b>&Version=x", b"Action=%00", b"&&=&"])
     def test_malformed_forms_get_well_formed_xml(self, server, body):
         """A form without a known action, or of other bytes, is InvalidAction in XML that can be read."""
-        answer = post(server, body)
+        code, answer = post(server, body)
+        assert code == 400
         assert answer.tag.endswith("}ErrorResponse")
         assert answer.find("{*}Error/{*}Code").text == "InvalidAction"

@@ -22,7 +22,10 @@ def check_model(request: CreateModel) -> None:
     given = [name for name in names if name]
     if len(set(given)) < len(given):
         raise invalid("The hostnames of the containers must differ from each other.")
-    if any(container.mode == "MultiModel" and not container.model_data_url for container in request.all_containers):
+    multi_model = [container for container in request.all_containers if container.mode == "MultiModel"]
+    if multi_model and request.is_direct:
+        raise invalid("A container in MultiModel mode cannot be one of several in Direct mode.")
+    if not all(container.model_data_url for container in multi_model):
         raise invalid("A container in MultiModel mode needs a ModelDataUrl, the folder of its models.")
 
 

@@ -83,7 +83,7 @@ class CreateModel(Told, kw_only=True):
     @property
     def is_multi_model(self) -> bool:
         """Whether the client names the model that it wants."""
-        return not self.is_direct and self.all_containers[0].mode == "MultiModel"
+        return self.all_containers[0].mode == "MultiModel"
 
 
 class ServerlessConfig(Shape):
