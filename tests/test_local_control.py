@@ -280,10 +280,10 @@ class TestEndpointLife:
 class TestLists:
     @pytest.fixture
     def many(self, sagemaker, clock):
-        """25 endpoints e00 to e24, one second apart; the first 10 are in service. The demo endpoint is deleted."""
+        """20 endpoints e00 to e19, one second apart; the first 10 are in service. The demo endpoint is deleted."""
         sagemaker.delete_endpoint(EndpointName=DEMO_ENDPOINT)
         clock.now += 60
-        for i in range(25):
+        for i in range(20):
             if i == 10:
                 clock.now += 60
             clock.now += 1
@@ -293,7 +293,7 @@ class TestLists:
     def test_ten_a_page_newest_first_by_default(self, many):
         """Without arguments there are 10 rows, the newest first, and a token for more."""
         answer = many.list_endpoints()
-        assert names(answer) == [f"e{i:02}" for i in range(24, 14, -1)]
+        assert names(answer) == [f"e{i:02}" for i in range(19, 9, -1)]
         assert answer["NextToken"]
 
     @pytest.mark.parametrize("sort_by", ["Name", "CreationTime", "Status"])
@@ -302,15 +302,15 @@ class TestLists:
         """Whatever the order, the pages of a list together are the list, and the last one has no token."""
         pages = list(
             many.get_paginator("list_endpoints").paginate(
-                SortBy=sort_by, SortOrder=order, PaginationConfig={"PageSize": 4}
+                SortBy=sort_by, SortOrder=order, PaginationConfig={"PageSize": 3}
             )
         )
         rows = [row for page in pages for row in page["Endpoints"]]
         member = {"Name": "EndpointName", "CreationTime": "CreationTime", "Status": "EndpointStatus"}[sort_by]
         values = [row[member] for row in rows]
         assert values == sorted(values, reverse=order == "Descending")
-        assert sorted(row["EndpointName"] for row in rows) == [f"e{i:02}" for i in range(25)]
-        assert [len(page["Endpoints"]) for page in pages] == [4] * 6 + [1]
+        assert sorted(row["EndpointName"] for row in rows) == [f"e{i:02}" for i in range(20)]
+        assert [len(page["Endpoints"]) for page in pages] == [3] * 6 + [2]
         assert "NextToken" not in pages[-1]
 
     def test_rows_that_go_between_two_pages_do_no_harm(self, many, clock):
@@ -328,10 +328,10 @@ class TestLists:
         assert sorted(names(many.list_endpoints(NameContains="E1"))) == [f"e{i}" for i in range(10, 20)]
         in_service = many.list_endpoints(StatusEquals="InService", MaxResults=100)
         assert sorted(names(in_service)) == [f"e{i:02}" for i in range(10)]
-        assert names(many.list_endpoints(CreationTimeAfter=clock.now - 1)) == ["e24"]
-        assert names(many.list_endpoints(CreationTimeAfter=clock.now - 3, CreationTimeBefore=clock.now - 1)) == ["e22"]
+        assert names(many.list_endpoints(CreationTimeAfter=clock.now - 1)) == ["e19"]
+        assert names(many.list_endpoints(CreationTimeAfter=clock.now - 3, CreationTimeBefore=clock.now - 1)) == ["e17"]
         assert names(many.list_endpoints(LastModifiedTimeAfter=clock.now - 2, LastModifiedTimeBefore=clock.now)) == [
-            "e23"
+            "e18"
         ]
 
     def test_models_and_configs_are_paged_too(self, sagemaker, clock):

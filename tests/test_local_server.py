@@ -66,10 +66,17 @@ class TestStart:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"port": -1}, {"port": 65536}, {"delay": -1.0}, {"latency": -0.1}, {"latency": float("nan")}],
+        [
+            {"port": -1},
+            {"port": 65536},
+            {"delay": -1.0},
+            {"latency": -0.1},
+            {"latency": float("nan")},
+            {"cold_start": -1.0},
+        ],
     )
     def test_values_out_of_range(self, wrong):
-        """A port, delay or latency that cannot be is a BadSetting."""
+        """A port, delay, latency or cold start that cannot be is a BadSetting."""
         with pytest.raises(BadSetting):
             EmbeddedServer(**wrong)
 

@@ -6,10 +6,13 @@
         boto3.client("sagemaker-runtime", endpoint_url=server.url, ...)
 
 To the rest of smviz it is just another endpoint URL.
+
+Endpoints can be real-time (with variants, a shadow variant, a multi-model container, or containers in Direct mode),
+serverless, or asynchronous. Not served: inference components, and S3, which asynchronous invocations need. A model
+whose artefact is `embedded://NAME`, where NAME is none of the network files, makes a deployment fail as at AWS.
 """
 
-from smviz.local.account import DEMO_ENDPOINT
-from smviz.local.demo import DEMO_CLASSES, SAMPLES, Samples
+from smviz.local.demo import DEMO_CLASSES, DEMO_ENDPOINT, SAMPLES, Samples
 from smviz.local.faults import Faults
 from smviz.local.server import EmbeddedServer
 

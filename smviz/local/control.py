@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 
 from smviz.local import shapes
-from smviz.local.account import Account, Deployment, Endpoint, EndpointConfig, Model
+from smviz.local.account import MAX_ENDPOINTS, Account, EndpointConfig, Model
+from smviz.local.endpoint import Deployed, Deployment, Endpoint
 from smviz.local.listing import Row, page
+from smviz.local.rules import check_model, check_variants
+from smviz.local.validation import decode
 from smviz.local.wire import AwsError, arn, invalid
 
 Answer = dict[str, Any] | None
@@ -21,8 +24,7 @@ _WORDS = {"model": "model", "endpoint-config": "endpoint configuration", "endpoi
 def create_model(account: Account, request: shapes.CreateModel) -> Answer:
     """CreateModel: a name, and one container or several."""
     _must_be_new("model", request.model_name, account.models)
-    if (request.primary_container is None) == (not request.containers):
-        raise invalid("Exactly one of PrimaryContainer and Containers must be given.")
+    check_model(request)
     account.models[request.model_name] = Model(request, account.clock())
     return {"ModelArn": arn("model", request.model_name)}
 
@@ -30,8 +32,7 @@ def create_model(account: Account, request: shapes.CreateModel) -> Answer:
 def describe_model(account: Account, request: shapes.OneModel) -> Answer:
     """DescribeModel: the request that made it, its ARN and its time of creation."""
     model = _found("model", request.model_name, account.models)
-    answer: dict[str, Any] = msgspec.to_builtins(model.request)
-    return answer | {"ModelArn": arn("model", model.name), "CreationTime": model.created}
+    return _told(model.request) | {"ModelArn": arn("model", model.name), "CreationTime": model.created}
 
 
 def list_models(account: Account, request: shapes.Listing) -> Answer:
@@ -52,15 +53,7 @@ def delete_model(account: Account, request: shapes.OneModel) -> Answer:
 def create_endpoint_config(account: Account, request: shapes.CreateEndpointConfig) -> Answer:
     """CreateEndpointConfig: the models must exist, the variants' names differ and their weights not all be zero."""
     _must_be_new("endpoint-config", request.endpoint_config_name, account.configs)
-    variants = request.production_variants
-    for variant in variants:
-        _found("model", variant.model_name, account.models)
-        if (variant.instance_type is None) == (variant.serverless_config is None):
-            raise invalid(f"Variant {variant.variant_name}: give InstanceType or ServerlessConfig, and not both.")
-    if len({variant.variant_name for variant in variants}) < len(variants):
-        raise invalid("The names of the production variants must differ from each other.")
-    if not any(variant.initial_variant_weight for variant in variants):
-        raise invalid("At least one production variant must have an InitialVariantWeight above zero.")
+    check_variants(request, {v.model_name: _model(account, v.model_name) for v in request.all_variants})
     account.configs[request.endpoint_config_name] = EndpointConfig(request, account.clock())
     return {"EndpointConfigArn": arn("endpoint-config", request.endpoint_config_name)}
 
@@ -68,9 +61,10 @@ def create_endpoint_config(account: Account, request: shapes.CreateEndpointConfi
 def describe_endpoint_config(account: Account, request: shapes.OneEndpointConfig) -> Answer:
     """DescribeEndpointConfig: the request that made it, its ARN and its time of creation."""
     config = _found("endpoint-config", request.endpoint_config_name, account.configs)
-    answer: dict[str, Any] = msgspec.to_builtins(config.request)
-    for shown, variant in zip(answer["ProductionVariants"], config.request.production_variants, strict=True):
-        shown["InitialVariantWeight"] = variant.initial_variant_weight
+    answer = _told(config.request)
+    for member in ("ProductionVariants", "ShadowProductionVariants"):
+        if member in answer:
+            answer[member] = [{"InitialVariantWeight": 1.0} | variant for variant in answer[member]]
     return answer | {"EndpointConfigArn": arn("endpoint-config", config.name), "CreationTime": config.created}
 
 
@@ -91,8 +85,9 @@ def delete_endpoint_config(account: Account, request: shapes.OneEndpointConfig) 
 
 
 def create_endpoint(account: Account, request: shapes.CreateEndpoint) -> Answer:
-    """CreateEndpoint: Creating, then InService."""
+    """CreateEndpoint: Creating, then InService, or Failed when an artefact cannot be fetched."""
     _must_be_new("endpoint", request.endpoint_name, account.live_endpoints())
+    _check_quota(account)
     target, now = _deployment(account, request.endpoint_config_name), account.clock()
     account.endpoints[request.endpoint_name] = Endpoint(
         request.endpoint_name, "Creating", now, now, settled=now + account.delay, target=target
@@ -101,8 +96,13 @@ def create_endpoint(account: Account, request: shapes.CreateEndpoint) -> Answer:
 
 
 def update_endpoint(account: Account, request: shapes.UpdateEndpoint) -> Answer:
-    """UpdateEndpoint: Updating, while the old config serves, then InService with the new one."""
+    """UpdateEndpoint: Updating, while the old config serves, then InService with the new one.
+
+    When an artefact cannot be fetched: RollingBack, then InService with the old one and a FailureReason.
+    """
     endpoint = _settled_endpoint(account, request.endpoint_name)
+    if endpoint.status == "Failed":
+        raise invalid(f'Cannot update failed endpoint "{arn("endpoint", endpoint.name)}".')
     target = _deployment(account, request.endpoint_config_name)
     _move(account, endpoint, "Updating", target)
     return {"EndpointArn": arn("endpoint", endpoint.name)}
@@ -112,13 +112,18 @@ def describe_endpoint(account: Account, request: shapes.OneEndpoint) -> Answer:
     """DescribeEndpoint: like SageMaker, it does not tell the instance type; the endpoint config does."""
     endpoint = _found("endpoint", request.endpoint_name, account.live_endpoints())
     answer = _endpoint_summary(endpoint) | {
-        "EndpointConfigName": (endpoint.serving or endpoint.target).config_name,
+        "EndpointConfigName": endpoint.deployment.config.endpoint_config_name,
         "CreationTime": endpoint.created,
     }
+    if endpoint.failure:
+        answer["FailureReason"] = endpoint.failure
+    if endpoint.deployment.config.async_inference_config:
+        answer["AsyncInferenceConfig"] = endpoint.deployment.config.given["AsyncInferenceConfig"]
     if endpoint.serving:
-        answer["ProductionVariants"] = [
-            _variant_summary(variant, container, endpoint.modified) for variant, container in endpoint.serving.variants
-        ]
+        answer["ProductionVariants"] = [_variant_summary(d, endpoint.modified) for d in endpoint.serving.production]
+        if endpoint.serving.shadow:
+            shadow = [_variant_summary(d, endpoint.modified) for d in endpoint.serving.shadow]
+            answer["ShadowProductionVariants"] = shadow
     return answer
 
 
@@ -136,7 +141,7 @@ def list_endpoints(account: Account, request: shapes.ListEndpoints) -> Answer:
 
 
 def delete_endpoint(account: Account, request: shapes.OneEndpoint) -> Answer:
-    """DeleteEndpoint: Deleting, then gone; the config and the models stay."""
+    """DeleteEndpoint: Deleting, then gone; the config and the models stay. A Failed endpoint can be deleted too."""
     endpoint = _settled_endpoint(account, request.endpoint_name)
     _move(account, endpoint, "Deleting", endpoint.target)
     return None
@@ -175,7 +180,7 @@ def operate(account: Account, target: str, body: bytes) -> Answer:
     if service != "SageMaker" or name not in OPERATIONS:
         raise AwsError("UnknownOperationException", f"The embedded endpoint does not serve {target or 'this'}.", 404)
     shape, function = OPERATIONS[name]
-    return function(account, shapes.decode(shape, body or b"{}"))
+    return function(account, decode(shape, body or b"{}"))
 
 
 def _must_be_new(kind: str, name: str, existing: dict[str, Any]) -> None:
@@ -189,25 +194,46 @@ def _found(kind: str, name: str, existing: dict[str, Any]) -> Any:
     return existing[name]
 
 
+def _model(account: Account, name: str) -> shapes.CreateModel:
+    model: Model = _found("model", name, account.models)
+    return model.request
+
+
+def _told(request: shapes.Told) -> dict[str, Any]:
+    return {member: value for member, value in request.given.items() if member != "Tags"}
+
+
+def _check_quota(account: Account) -> None:
+    if (count := len(account.endpoints)) >= MAX_ENDPOINTS:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"The account-level service limit 'Number of endpoints' is {MAX_ENDPOINTS} Endpoints, with current "
+            f"utilization of {count} Endpoints and a request delta of 1 Endpoints. Please delete endpoints that are "
+            "not in use: the embedded account cannot get more.",
+        )
+
+
 def _settled_endpoint(account: Account, name: str) -> Endpoint:
     endpoint: Endpoint = _found("endpoint", name, account.live_endpoints())
-    if endpoint.status != "InService":
+    if endpoint.is_in_progress:
         raise invalid(f'Cannot update in-progress endpoint "{arn("endpoint", name)}".')
     return endpoint
 
 
 def _deployment(account: Account, config_name: str) -> Deployment:
     config: EndpointConfig = _found("endpoint-config", config_name, account.configs)
-    variants = config.request.production_variants
-    return Deployment(
-        config_name, tuple((v, _found("model", v.model_name, account.models).container) for v in variants)
-    )
+
+    def deployed(variants: list[shapes.ProductionVariant]) -> tuple[Deployed, ...]:
+        return tuple(Deployed(v, _model(account, v.model_name)) for v in variants)
+
+    request = config.request
+    return Deployment(request, deployed(request.production_variants), deployed(request.shadow_production_variants))
 
 
 def _move(account: Account, endpoint: Endpoint, status: str, target: Deployment) -> None:
     now = account.clock()
     account.endpoints[endpoint.name] = replace(
-        endpoint, status=status, modified=now, settled=now + account.delay, target=target
+        endpoint, status=status, modified=now, settled=now + account.delay, target=target, failure=""
     )
 
 
@@ -220,7 +246,8 @@ def _endpoint_summary(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _variant_summary(variant: shapes.ProductionVariant, container: shapes.Container, resolved: float) -> dict[str, Any]:
+def _variant_summary(deployed: Deployed, resolved: float) -> dict[str, Any]:
+    variant = deployed.variant
     summary = {
         "VariantName": variant.variant_name,
         "CurrentWeight": variant.initial_variant_weight,
@@ -228,9 +255,11 @@ def _variant_summary(variant: shapes.ProductionVariant, container: shapes.Contai
         "CurrentInstanceCount": variant.initial_instance_count or 0,
         "DesiredInstanceCount": variant.initial_instance_count or 0,
     }
-    if container.image:
-        image = {"SpecifiedImage": container.image, "ResolvedImage": container.image, "ResolutionTime": resolved}
-        summary["DeployedImages"] = [image]
+    images = [container.image for container in deployed.model.all_containers if container.image]
+    if images:
+        summary["DeployedImages"] = [
+            {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved} for image in images
+        ]
     if variant.serverless_config:
-        summary["CurrentServerlessConfig"] = variant.serverless_config
+        summary["CurrentServerlessConfig"] = msgspec.to_builtins(variant.serverless_config)
     return summary

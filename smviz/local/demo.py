@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+DEMO_ENDPOINT = "highway-demo"
+"""The endpoint that there is at the start; its variants A and B are the two detectors."""
+
 DEMO_CLASSES = ("car", "van", "ute", "truck")
 """The class names of both demo detectors; the index is the class id in their replies."""
 

@@ -1,4 +1,4 @@
-"""The runtime: POST /endpoints/{name}/invocations, as SageMaker answers it."""
+"""The runtime: POST /endpoints/{name}/invocations and /async-invocations, as SageMaker answers them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from smviz.local import container
 from smviz.local.account import Account
 from smviz.local.detector import Detector
 from smviz.local.faults import Faults
-from smviz.local.shapes import Container, ProductionVariant
-from smviz.local.wire import ACCOUNT, REGION, AwsError, request_id
+from smviz.local.routing import Route, find_route, refusal, serving_endpoint
+from smviz.local.serverless import Serverless
+from smviz.local.wire import ACCOUNT, REGION, AwsError, new_request, request_id
 
 MAX_BODY = 25 * 1024 * 1024
 """The largest request body in bytes: what SageMaker takes for real-time inference."""
 
 SLOW_SECONDS = 2.0
 
-Variant = tuple[ProductionVariant, Container]
-
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Answers invocations of the account's endpoints.
 
-    Every model served here is one of the demo detectors, whatever its image and artefact: the one whose file name the
-    artefact's URL ends in, else the first. There is no S3 here to fetch another one from.
+    Every model served here is one of the demo detectors, whatever its image and artefact. Of a pipeline of containers
+    the first one answers, and what a shadow variant would answer is not worked out.
 
     Attributes:
-        detectors: by file name, in order.
+        detectors: by file name.
         pool: where detectors run, so that the event loop stays free.
+        serverless: the instances of serverless variants.
         latency: seconds added to each invocation.
         random: draws faults, and variants by their weight.
     """
@@ -44,6 +44,7 @@ class Runtime:
     account: Account
     detectors: Mapping[str, Detector]
     pool: ThreadPoolExecutor
+    serverless: Serverless
     faults: Faults
     latency: float
     random: Random
@@ -54,52 +55,45 @@ class Runtime:
         Raises:
             AwsError: as SageMaker answers what is wrong with the request, the endpoint or the model.
         """
-        name, headers = request.path_params["name"], request.headers
+        headers = request.headers
         body = _unzipped(await _body(request), headers.get("content-encoding", ""))
-        variant, model = self._variant(name, headers)
+        route = find_route(self.account, request.path_params["name"], headers, self.random)
         fault = self.faults.draw(self.random)
-        await asyncio.sleep(self.latency + (SLOW_SECONDS if fault == "slow" else 0))
-        if fault == "reset":
-            return await _hang_up(request)
-        _fail(fault, name)
-        arguments = (body, headers.get("content-type", ""), headers.get("accept", ""))
-        try:
-            reply = await asyncio.get_running_loop().run_in_executor(
-                self.pool, container.answer, self._detector(model), *arguments
-            )
-        except container.ContainerError as error:
-            raise _model_error(name, error.status, error.message) from error
+        async with self.serverless.instance(route.endpoint.deployment, route.variant, len(body)):
+            await asyncio.sleep(self.latency + (SLOW_SECONDS if fault == "slow" else 0))
+            if fault == "reset":
+                return await _hang_up(request)
+            _fail(fault, route)
+            reply = await self._reply(route, body, headers)
         if fault == "bad":
             reply = reply[: len(reply) // 2]
-        answer_headers = request_id() | {"x-Amzn-Invoked-Production-Variant": variant.variant_name}
+        answer_headers = request_id(new_request()) | {"x-Amzn-Invoked-Production-Variant": route.variant.variant_name}
         if attributes := headers.get("x-amzn-sagemaker-custom-attributes"):
             answer_headers["X-Amzn-SageMaker-Custom-Attributes"] = attributes
         return Response(reply, headers=answer_headers, media_type="application/json")
 
-    def _variant(self, name: str, headers: Mapping[str, str]) -> Variant:
-        """The variant that is asked for, or one drawn by weight."""
-        endpoint = self.account.live_endpoints().get(name)
-        if endpoint is None:
-            raise _invalid(f"Endpoint {name} of account {ACCOUNT} not found.")
-        if endpoint.serving is None or endpoint.status == "Deleting":
-            raise _invalid(f"Endpoint {name} of account {ACCOUNT} is not in service: its status is {endpoint.status}.")
-        if "x-amzn-sagemaker-target-model" in headers:
-            raise _invalid(f"Endpoint {name} is not a multi-model endpoint and does not support target model header.")
-        if "x-amzn-sagemaker-inference-component" in headers:
-            raise _invalid(f"Endpoint {name} has no inference components.")
-        variants = endpoint.serving.variants
-        wanted = headers.get("x-amzn-sagemaker-target-variant")
-        if wanted is None:
-            return self.random.choices(variants, [variant.initial_variant_weight for variant, _ in variants])[0]
-        for variant in variants:
-            if variant[0].variant_name == wanted:
-                return variant
-        raise _invalid(f"Variant {wanted} of endpoint {name} of account {ACCOUNT} not found.")
+    async def invoke_async(self, request: Request) -> Response:
+        """InvokeEndpointAsync, which is always refused: its input and its output are objects in S3.
 
-    def _detector(self, model: Container) -> Detector:
-        artefact = model.model_data_url or ""
-        detectors = list(self.detectors.items())
-        return next((detector for file, detector in detectors if artefact.endswith(file)), detectors[0][1])
+        Raises:
+            AwsError: ValidationError.
+        """
+        name = request.path_params["name"]
+        await _body(request)
+        if not serving_endpoint(self.account, name).deployment.config.async_inference_config:
+            raise refusal(f"Endpoint {name} is not an asynchronous endpoint: invoke it with InvokeEndpoint.")
+        raise refusal(
+            "There is no S3 behind the embedded endpoint: it can neither read InputLocation nor write a reply."
+        )
+
+    async def _reply(self, route: Route, body: bytes, headers: Mapping[str, str]) -> bytes:
+        arguments = (body, headers.get("content-type", ""), headers.get("accept", ""))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self.pool, container.answer, self.detectors[route.file], *arguments
+            )
+        except container.ContainerError as error:
+            raise _model_error(route, error.status, error.message) from error
 
 
 async def _body(request: Request) -> bytes:
@@ -124,11 +118,11 @@ def _unzipped(body: bytes, encoding: str) -> bytes:
     try:
         plain = gzip.decompress(body, MAX_BODY + 1)
     except zlib.error as error:
-        raise _invalid("The body is not compressed with gzip, as its Content-Encoding says.") from error
+        raise refusal("The body is not compressed with gzip, as its Content-Encoding says.") from error
     if len(plain) > MAX_BODY:
         raise _too_large()
     if not gzip.eof:
-        raise _invalid("The body, compressed with gzip, is not complete.")
+        raise refusal("The body, compressed with gzip, is not complete.")
     return plain
 
 
@@ -139,7 +133,7 @@ async def _hang_up(request: Request) -> Response:
     return Response()
 
 
-def _fail(fault: str | None, name: str) -> None:
+def _fail(fault: str | None, route: Route) -> None:
     if fault == "throttle":
         raise AwsError("ThrottlingException", None)
     if fault == "error":
@@ -147,24 +141,20 @@ def _fail(fault: str | None, name: str) -> None:
     if fault == "unavailable":
         raise AwsError("ServiceUnavailable", "The service is unavailable. Try your call again.", 503)
     if fault == "model":
-        raise _model_error(name, 500, "Internal Server Error")
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationError", message)
+        raise _model_error(route, 500, "Internal Server Error")
 
 
 def _too_large() -> AwsError:
     return AwsError("413", f"HTTP content length exceeded {MAX_BODY} bytes.", 413)
 
 
-def _model_error(name: str, status: int, message: str) -> AwsError:
+def _model_error(route: Route, status: int, message: str) -> AwsError:
     side = "client" if status < 500 else "server"
     return AwsError(
         "ModelError",
-        f'Received {side} error ({status}) from primary with message "{message}".',
+        f'Received {side} error ({status}) from {route.container} with message "{message}".',
         424,
         OriginalStatusCode=status,
         OriginalMessage=message,
-        LogStreamArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/{name}",
+        LogStreamArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/{route.endpoint.name}",
     )

@@ -21,13 +21,15 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from smviz.errors import BadSetting
-from smviz.local import wire
-from smviz.local.account import Account, demo_account
+from smviz.local import identity, wire
+from smviz.local.account import Account
 from smviz.local.control import operate
 from smviz.local.demo import MODEL_FILES, MODELS
+from smviz.local.demo_account import demo_account
 from smviz.local.detector import Detector
 from smviz.local.faults import Faults
 from smviz.local.runtime import Runtime
+from smviz.local.serverless import Serverless
 
 _WORKERS = 2
 
@@ -35,12 +37,15 @@ _WORKERS = 2
 class EmbeddedServer:
     """SageMaker's control plane and runtime on 127.0.0.1, in a daemon thread. Credentials are not checked.
 
+    STS GetCallerIdentity and IAM ListRoles are answered too, since a deployment needs an execution role.
+
     A context manager: `with EmbeddedServer() as server: server.url`. An instance starts once.
 
     Args:
         port: the port to listen on; 0 takes a free one.
-        delay: seconds that an endpoint takes to be created, updated or deleted.
+        delay: seconds that an endpoint takes to be created, updated, rolled back or deleted.
         latency: seconds added to each invocation.
+        cold_start: seconds that an instance of a serverless variant takes to start.
         faults: shares of the invocations that go wrong.
         random: draws faults, and variants by their weight; seeded with 0 when none is given.
         clock: tells the time in seconds since 1970.
@@ -56,6 +61,7 @@ class EmbeddedServer:
         *,
         delay: float = 3.0,
         latency: float = 0.0,
+        cold_start: float = 1.0,
         faults: Faults = Faults(),  # noqa: B008 (frozen)
         random: Random | None = None,
         clock: Callable[[], float] = time.time,
@@ -63,14 +69,14 @@ class EmbeddedServer:
     ) -> None:
         if not 0 <= port <= 65535:
             raise BadSetting(f"There is no port {port}.", "Give one from 1 to 65535, or 0 for any free one.")
-        for name, seconds in (("delay", delay), ("latency", latency)):
+        for name, seconds in (("delay", delay), ("latency", latency), ("cold start", cold_start)):
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise BadSetting(f"The {name} is {seconds:g} seconds.", "Give zero or more.")
         self._port = port
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="embedded-detector")
         account = demo_account(delay, clock)
         detectors = {file: Detector(models / file) for file in MODEL_FILES}
-        runtime = Runtime(account, detectors, self._pool, faults, latency, random or Random(0))
+        runtime = Runtime(account, detectors, self._pool, Serverless(cold_start), faults, latency, random or Random(0))
         self._server = uvicorn.Server(_config(_application(account, runtime)))
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -142,11 +148,25 @@ def _application(account: Account, runtime: Runtime) -> Starlette:
         target = request.headers.get("x-amz-target", "")
         return wire.control_answer(operate(account, target, await request.body()))
 
-    invocations = "/endpoints/{name}/invocations"
+    async def query(request: Request) -> Response:
+        return identity.answer(await request.body())
+
+    answering_control = _answering_errors(control, wire.control_error)
+    answering_query = _answering_errors(query, identity.error_answer)
+
+    async def root(request: Request) -> Response:
+        is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        is_query = is_form and "x-amz-target" not in request.headers
+        return await (answering_query if is_query else answering_control)(request)
+
+    def invocations(suffix: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
+        return Route(f"/endpoints/{{name}}/{suffix}", _answering_errors(serve, wire.runtime_error), methods=["POST"])
+
     return Starlette(
         routes=[
-            Route("/", _answering_errors(control, wire.control_error), methods=["POST"]),
-            Route(invocations, _answering_errors(runtime.invoke, wire.runtime_error), methods=["POST"]),
+            Route("/", root, methods=["POST"]),
+            invocations("invocations", runtime.invoke),
+            invocations("async-invocations", runtime.invoke_async),
         ]
     )
 

@@ -1,20 +1,16 @@
-"""The requests of the control plane as typed shapes, validated with SageMaker's own constraints and wording.
+"""The requests of the control plane as typed shapes, with SageMaker's own constraints.
 
 Lengths, patterns and enums are those of SageMaker's service model (API version 2017-07-24). Members that are not
-listed here (tags, data capture, VPC settings and so on) are accepted and have no effect. Two constraints differ:
-instance types are checked by their form, since SageMaker's list grows all the time, and artefacts may be
+listed here (data capture, VPC settings and so on) are accepted, told by Describe, and have no effect. Two constraints
+differ: instance types are checked by their form, since SageMaker's list grows all the time, and artefacts may be
 `embedded://` URLs. Inference components are not served, so a variant must name its model.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta, Struct
-
-from smviz.local.wire import AwsError
+from msgspec import Meta, Struct, field
 
 Name = Annotated[str, Meta(max_length=63, pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}\Z")]
 NamePart = Annotated[str, Meta(max_length=63, pattern=r"^[a-zA-Z0-9-]+\Z")]
@@ -24,6 +20,7 @@ InstanceType = Annotated[str, Meta(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+\Z")]
 RoleArn = Annotated[
     str, Meta(min_length=20, max_length=2048, pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+\Z")
 ]
+S3Url = Annotated[str, Meta(max_length=512, pattern=r"^(https|s3)://([^/]+)/?(.*)\Z")]
 Weight = Annotated[float, Meta(ge=0, le=3.4e38)]
 Status = Literal[
     "OutOfService",
@@ -42,21 +39,59 @@ class Shape(Struct, rename="pascal", kw_only=True, omit_defaults=True):
     """Base of all shapes: members are named as on the wire, ModelName for model_name."""
 
 
-class Container(Shape):
-    """The image and artefact that a model consists of."""
+class Told(Shape):
+    """A request whose members Describe tells again; `given` is all of them, also those that have no effect here."""
 
+    given: dict[str, Any] = {}
+
+
+class Container(Shape):
+    """The image and artefact that a model consists of; a multi-model container's artefact is a folder of them."""
+
+    container_hostname: Name | None = None
     image: Image | None = None
+    mode: Literal["SingleModel", "MultiModel"] = "SingleModel"
     model_data_url: Artefact | None = None
     environment: dict[str, str] = {}
 
 
-class CreateModel(Shape):
+class InferenceExecutionConfig(Shape):
+    """Whether the containers of a model are a pipeline, or the client names the one that it wants."""
+
+    mode: Literal["Serial", "Direct"]
+
+
+class CreateModel(Told, kw_only=True):
     """Either one primary container or a list of them."""
 
     model_name: Name
     primary_container: Container | None = None
     containers: Annotated[list[Container], Meta(max_length=15)] = []
+    inference_execution_config: InferenceExecutionConfig | None = None
     execution_role_arn: RoleArn | None = None
+
+    @property
+    def all_containers(self) -> list[Container]:
+        """The primary container, or the listed ones."""
+        return [self.primary_container] if self.primary_container else self.containers
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the client names the container that it wants."""
+        return self.inference_execution_config is not None and self.inference_execution_config.mode == "Direct"
+
+    @property
+    def is_multi_model(self) -> bool:
+        """Whether the client names the model that it wants."""
+        return self.all_containers[0].mode == "MultiModel"
+
+
+class ServerlessConfig(Shape):
+    """How large the instances of a serverless variant are, and how many calls it takes at once."""
+
+    memory: Annotated[int, Meta(ge=1024, le=6144, multiple_of=1024)] = field(name="MemorySizeInMB")
+    max_concurrency: Annotated[int, Meta(ge=1, le=200)]
+    provisioned_concurrency: Annotated[int, Meta(ge=1, le=200)] | None = None
 
 
 class ProductionVariant(Shape):
@@ -67,14 +102,41 @@ class ProductionVariant(Shape):
     initial_instance_count: Annotated[int, Meta(ge=1)] | None = None
     instance_type: InstanceType | None = None
     initial_variant_weight: Weight = 1.0
-    serverless_config: dict[str, int] | None = None
+    serverless_config: ServerlessConfig | None = None
 
 
-class CreateEndpointConfig(Shape):
+class AsyncOutputConfig(Shape):
+    """Where the replies of an asynchronous endpoint go."""
+
+    s3_output_path: S3Url | None = None
+    s3_failure_path: S3Url | None = None
+
+
+class AsyncClientConfig(Shape):
+    """How many calls an instance of an asynchronous endpoint takes at once."""
+
+    max_concurrent_invocations_per_instance: Annotated[int, Meta(ge=1, le=1000)] | None = None
+
+
+class AsyncInferenceConfig(Shape):
+    """Makes an endpoint asynchronous."""
+
+    output_config: AsyncOutputConfig
+    client_config: AsyncClientConfig | None = None
+
+
+class CreateEndpointConfig(Told, kw_only=True):
     """The variants of an endpoint to be."""
 
     endpoint_config_name: Name
     production_variants: Annotated[list[ProductionVariant], Meta(min_length=1, max_length=10)]
+    shadow_production_variants: Annotated[list[ProductionVariant], Meta(max_length=10)] = []
+    async_inference_config: AsyncInferenceConfig | None = None
+
+    @property
+    def all_variants(self) -> list[ProductionVariant]:
+        """The production variants, then the shadow variants."""
+        return [*self.production_variants, *self.shadow_production_variants]
 
 
 class CreateEndpoint(Shape):
@@ -125,69 +187,3 @@ class ListEndpoints(Listing):
     last_modified_time_before: float | None = None
     last_modified_time_after: float | None = None
     status_equals: Status | None = None
-
-
-AnyShape = TypeVar("AnyShape", bound=Shape)
-
-
-def decode(shape: type[AnyShape], body: bytes) -> AnyShape:
-    """Read a request's JSON body.
-
-    Raises:
-        AwsError: SerializationException when it is no JSON object, ValidationException when a constraint is violated.
-    """
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        violation = str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise AwsError("SerializationException", f"The request is no JSON object: {error}.") from error
-    given = msgspec.json.decode(body)
-    if not isinstance(given, dict):
-        raise AwsError("SerializationException", "Start of structure or map found where not expected.")
-    raise AwsError("ValidationException", _in_the_words_of_aws(violation, given, shape))
-
-
-# What msgspec says -> the constraint as SageMaker words it. `{}` takes the first group.
-_CONSTRAINTS = (
-    (r"missing required field|got `null`", "Member must not be null"),
-    (r"length <= (\d+)", "Member must have length less than or equal to {}"),
-    (r"length >= (\d+)", "Member must have length greater than or equal to {}"),
-    (r"matching regex '(.*)\\\\Z'", "Member must satisfy regular expression pattern: {}"),
-    (r"<= ([\d.e+]+)", "Member must have value less than or equal to {}"),
-    (r">= ([\d.e+]+)", "Member must have value greater than or equal to {}"),
-    (r"Expected `([a-z]+)", "Member must be of type {}"),
-    (r"(?s)(.*)", "{}"),
-)
-
-
-def _in_the_words_of_aws(violation: str, given: dict[str, Any], shape: type[Shape]) -> str:
-    reason, _, path = violation.partition(" - at `$")
-    keys = re.findall(r"\w+", path)
-    if missing := re.search(r"missing required field `(\w+)`", reason):
-        keys.append(missing[1])
-    value = _value_at(given, keys)
-    if reason.startswith("Invalid enum value"):
-        constraint = f"Member must satisfy enum value set: [{', '.join(_enum_values(shape, keys[0]))}]"
-    else:
-        pattern, words = next(row for row in _CONSTRAINTS if re.search(row[0], reason))
-        found = re.search(pattern, reason)
-        constraint = words.format(*(found.groups() if found else ())).replace(r"\\", "\\")  # msgspec shows a repr
-    member = ".".join(f"{int(key) + 1}.member" if key.isdigit() else key[0].lower() + key[1:] for key in keys)
-    shown = "null" if value is None else f"'{value}'"
-    return f"1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint: {constraint}"
-
-
-def _value_at(given: Any, keys: list[str]) -> Any:
-    for key in keys:
-        given = given[int(key)] if isinstance(given, list) else given.get(key)
-        if given is None:
-            break
-    return given
-
-
-def _enum_values(shape: type[Shape], member: str) -> tuple[str, ...]:
-    field = next(field for field in msgspec.structs.fields(shape) if field.encode_name == member)
-    kind = msgspec.inspect.type_info(field.type)
-    kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
-    return next(tuple(map(str, k.values)) for k in kinds if isinstance(k, msgspec.inspect.LiteralType))
