@@ -44,10 +44,12 @@ EXPECTED = {
 }
 
 
+DOOR = SageMaker(Connection("us-east-1", "http://127.0.0.1:9"))  # what it sends is stubbed
+
+
 def invoke_refused_with(sample: dict) -> errors.EndpointError:
     """What `invoke` raises when the runtime answers with this error."""
-    door = SageMaker(Connection("us-east-1", "http://127.0.0.1:9"))
-    with Stubber(door.clients.of("sagemaker-runtime")) as stub:
+    with Stubber(DOOR.clients.of("sagemaker-runtime")) as stub:
         stub.add_client_error(
             "invoke_endpoint",
             service_error_code=sample["Error"]["Code"],
@@ -58,7 +60,7 @@ def invoke_refused_with(sample: dict) -> errors.EndpointError:
             },
         )
         with pytest.raises(errors.EndpointError) as caught:
-            door.invoke(Request("od-endpoint"), PAYLOAD)
+            DOOR.invoke(Request("od-endpoint"), PAYLOAD)
         stub.assert_no_pending_responses()
     return caught.value
 

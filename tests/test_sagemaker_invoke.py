@@ -24,8 +24,9 @@ def payload(body: bytes = JPEG) -> Payload:
     return Payload(body, "image/jpeg", 10, 10, "ab" * 32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def door():
+    """One door for all tests: what it sends is stubbed, and nobody listens at its address."""
     return SageMaker(Connection("us-east-1", "http://127.0.0.1:9"))
 
 
@@ -162,26 +163,37 @@ class Time:
         self.at_sleep(self.sleeps)
 
 
+@pytest.fixture(scope="module")
+def aws():
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        environment.delenv("AWS_PROFILE", raising=False)
+        yield boto3.Session()
+
+
 @pytest.fixture
-def s3(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="answers")
-        client.create_bucket(Bucket="images")
-        yield client
+def s3(aws):
+    """moto's S3 with the two buckets, empty."""
+    client = aws.client("s3", region_name="us-east-1")
+    for bucket in ("answers", "images"):
+        client.create_bucket(Bucket=bucket)
+    yield client
+    for bucket in aws.resource("s3", region_name="us-east-1").buckets.all():
+        bucket.objects.delete()
+        bucket.delete()
+
+
+RUNTIME = SageMaker(Connection("us-east-1", "http://127.0.0.1:9")).clients.of("sagemaker-runtime")
 
 
 def call(s3, time: Time, request: Request, sent: dict, failure: str | None = FAILED, patience: float = 60.0):
     """One asynchronous call whose request must be sent with exactly these parameters."""
-    runtime = boto3.client("sagemaker-runtime", region_name="us-east-1")
     taken = {"InferenceId": "1", "OutputLocation": OUT} | ({"FailureLocation": failure} if failure else {})
-    with Stubber(runtime) as stub:
+    with Stubber(RUNTIME) as stub:
         expected = {"EndpointName": "od", "ContentType": "image/jpeg", "Accept": "application/json", **sent}
         stub.add_response("invoke_endpoint_async", taken, expected)
-        reply = AsyncInvocation(runtime, s3, time.clock, time.sleep, patience)(request, payload())
+        reply = AsyncInvocation(RUNTIME, s3, time.clock, time.sleep, patience)(request, payload())
         stub.assert_no_pending_responses()
     return reply
 

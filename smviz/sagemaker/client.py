@@ -42,7 +42,6 @@ class SageMaker(ControlPlane):
             BadSetting: when the region, the address or the role's ARN is not valid.
         """
         super().__init__(connection, pool, sleep)
-        self._runtime = self.clients.of("sagemaker-runtime")
         self._clock = clock
         self._patience = patience
 
@@ -61,13 +60,14 @@ class SageMaker(ControlPlane):
             TimedOut: when an asynchronous answer did not come in time.
             EndpointError: for everything else that goes wrong on the way.
         """
+        runtime = self.clients.of("sagemaker-runtime")
         if request.hosting == "asynchronous":
             s3 = self.clients.of("s3")
-            return AsyncInvocation(self._runtime, s3, self._clock, self._sleep, self._patience)(request, payload)
+            return AsyncInvocation(runtime, s3, self._clock, self._sleep, self._patience)(request, payload)
         given = parameters(request, payload)
         start = self._clock()
         with typed_errors(f"invoke endpoint {request.endpoint}"):
-            answer = self._runtime.invoke_endpoint(Body=payload.body, **given)
+            answer = runtime.invoke_endpoint(Body=payload.body, **given)
             body = answer["Body"].read()  # a truncated body is raised here
         return Reply(
             body=body,

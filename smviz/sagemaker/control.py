@@ -55,8 +55,11 @@ class ControlPlane:
             BadSetting: when the region, the address or the role's ARN is not valid.
         """
         self.clients = Clients(connection, pool)
-        self._control = self.clients.of("sagemaker")
         self._sleep = sleep
+
+    @property
+    def _control(self) -> Any:
+        return self.clients.of("sagemaker")
 
     def endpoints(self, name_contains: str = "", status: str = "") -> tuple[Endpoint, ...]:
         """All endpoints of the region, newest first, page by page; variants and kinds are not told here."""

@@ -19,6 +19,7 @@ from smviz.sagemaker.failures import typed_errors
 from smviz.settings import Connection
 
 DEFAULT_REGION = "us-east-1"
+_REGION = re.compile(r"[a-z0-9-]+")
 _HOST = re.compile(r"[\w.:-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 
@@ -32,6 +33,8 @@ class Clients:
     """
 
     def __init__(self, connection: Connection, pool: int) -> None:
+        if not _REGION.fullmatch(connection.region):
+            raise BadSetting(f"{connection.region!r} is no region.", "Choose one of the listed regions.")
         self._url = _checked(connection.endpoint_url)
         self._local = is_loopback(self._url)
         with typed_errors("open the connection"):
@@ -115,7 +118,7 @@ def _session(connection: Connection) -> boto3.Session:
 def _embedded() -> boto3.Session:
     # Real keys must never travel to a loopback server, and none are needed there; nor is a profile, real or mistyped.
     source = botocore.session.Session(
-        session_vars={name: (None, None, None, None) for name in ("profile", "config_file", "credentials_file")}
+        session_vars=dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
     )
     source.set_credentials("embedded", "embedded")
     return boto3.Session(botocore_session=source)
