@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import botocore.session
@@ -194,6 +196,75 @@ class TestTable:
         """An error without code or message is still a typed error."""
         error = from_client_error(vendor.ClientError(response, "InvokeEndpoint"), "invoke")
         assert "no reason was given" in error.message
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """A server that answers everything with the status and body that its `answer` holds, and a door to it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = server.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield server, SageMaker(Connection("us-east-1", url), sleep=lambda seconds: None)
+        server.shutdown()
+
+
+class TestAnswersOfSomebodyElse:
+    """A proxy, a log-in page or a wrong address answers in AWS's place."""
+
+    @pytest.fixture
+    def answering(self, elsewhere):
+        def start(status: int, body: bytes) -> SageMaker:
+            server, door = elsewhere
+            server.answer = status, body
+            return door
+
+        return start
+
+    CALLS = {
+        "endpoints": lambda door: door.endpoints(),
+        "describe": lambda door: door.describe("e"),
+        "describe_model": lambda door: door.describe_model("m"),
+        "components": lambda door: door.components("e"),
+        "whoami": lambda door: door.whoami(),
+        "execution_roles": lambda door: door.execution_roles(),
+        "create_model": lambda door: door.create_model("m", "arn:aws:iam::123456789012:role/x", "i:1"),
+        "create_endpoint": lambda door: door.create_endpoint("e", "c"),
+        "invoke_async": lambda door: door.invoke(Request("e", hosting="asynchronous"), PAYLOAD),
+    }
+
+    @pytest.mark.parametrize("name", sorted(set(CALLS) - {"invoke_async"}))
+    @pytest.mark.parametrize("body", [b"<html>Please log in", b"", b"{}", b"[]", b"null", b"\xff\xfe"])
+    def test_are_no_tracebacks(self, answering, name, body):
+        """A page with status 200 that is not AWS's is told as such."""
+        with pytest.raises(errors.Unreachable, match="AWS's place"):
+            self.CALLS[name](answering(200, body))
+
+    @pytest.mark.parametrize("body", [b"<html>Please log in", b"[]", b"\xff\xfe"])
+    def test_delete_nothing(self, answering, body):
+        """A deletion has no answer to miss; a page in its place must not pass for one."""
+        with pytest.raises(errors.Unreachable, match="AWS's place"):
+            answering(200, body).delete_endpoint("e")
+
+    @pytest.mark.parametrize("name", CALLS)
+    @pytest.mark.parametrize("body", [b"<html>Bad gateway", b"", b"[]", b"null", b"\xff\xfe"])
+    def test_of_a_gateway_that_fails_may_pass(self, answering, name, body):
+        """Statuses from 500 on may pass, whatever the body."""
+        with pytest.raises(errors.EndpointError) as caught:
+            self.CALLS[name](answering(502, body))
+        assert caught.value.passing
 
 
 class TestLogUrl:

@@ -288,6 +288,13 @@ class TestAsynchronous:
             stub.add_response("invoke_endpoint_async", {"InferenceId": "1", "OutputLocation": OUT}, ANY_CALL)
             assert door.invoke(REQUEST, payload()).body == b"{}"
 
+    def test_an_answer_without_a_place_is_told(self, door):
+        """The service promises OutputLocation, its model does not."""
+        with Stubber(door.clients.of("sagemaker-runtime")) as stub:
+            stub.add_response("invoke_endpoint_async", {"InferenceId": "1"})
+            with pytest.raises(errors.ServiceError, match="OutputLocation"):
+                door.invoke(REQUEST, payload())
+
 
 ANY_CALL = {"EndpointName": "od", "Body": ANY, "ContentType": ANY, "Accept": ANY}
 
@@ -309,6 +316,13 @@ class TestForbiddenLooks:
         stub.add_response("get_object", {"Body": body, "ContentType": "application/json"})
         with stub:
             assert call(client, Time(), REQUEST, {"Body": JPEG}, failure=None).body == b"{}"
+
+    def test_a_failure_is_found_behind_an_answer_that_looks_forbidden(self, s3):
+        """The failure location is looked at also when the output location answers 403."""
+        client, stub = self.looks("AccessDenied")
+        stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"no boxes"), 8)})
+        with stub, pytest.raises(errors.ModelError, match="no boxes"):
+            call(client, Time(), REQUEST, {"Body": JPEG})
 
     def test_a_hiccup_of_s3_does_not_throw_the_call_away(self, s3):
         """A throttled look is looked again: sending once more would run the model once more."""

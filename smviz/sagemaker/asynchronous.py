@@ -52,6 +52,10 @@ class AsyncInvocation:
             parameters["Body"] = payload.body
         with typed_errors(action):
             taken = self.runtime.invoke_endpoint_async(**parameters)
+        if not taken.get("OutputLocation"):
+            raise errors.ServiceError(
+                f"Could not {action}: the answer names no OutputLocation.", "Try again in a moment."
+            )
         body, content_type = self._answer(action, taken["OutputLocation"], taken.get("FailureLocation"), start)
         return Reply(body, content_type, self.clock() - start, variant=None)
 
@@ -64,23 +68,28 @@ class AsyncInvocation:
         return uri
 
     def _answer(self, action: str, output: str, failure: str | None, start: float) -> tuple[bytes, str]:
-        pause, hindrance = _FIRST_PAUSE, ""
+        pause = _FIRST_PAUSE
         while True:
-            try:
-                if answer := self._fetch(output):
-                    return answer
-                told = self._fetch(failure) if failure else None
-            except errors.EndpointError as error:
-                # Without s3:ListBucket, S3 says "access denied" of an object that is only not there yet.
-                if not (error.passing or isinstance(error, errors.AccessDenied)):
-                    raise
-                told, hindrance = None, error.message
+            answer, hindrance = self._look(output)
+            if answer:
+                return answer
+            told, hindrance = self._look(failure, hindrance) if failure else (None, hindrance)
             if told:
                 raise _failed(action, told[0].decode(errors="replace"))
             if self.clock() - start >= self.patience:
                 raise _timed_out(action, self.patience, output, failure, hindrance)
             self.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _look(self, uri: str, hindrance: str = "") -> tuple[tuple[bytes, str] | None, str]:
+        """What is there by now, and what kept us from seeing it."""
+        try:
+            return self._fetch(uri), hindrance
+        except errors.EndpointError as error:
+            # Without s3:ListBucket, S3 says "access denied" of an object that is only not there yet.
+            if not (error.passing or isinstance(error, errors.AccessDenied)):
+                raise
+            return None, error.message
 
     def _fetch(self, uri: str) -> tuple[bytes, str] | None:
         bucket, key = _bucket_and_key(uri)

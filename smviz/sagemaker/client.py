@@ -49,7 +49,7 @@ class SageMaker(ControlPlane):
         """Who AWS says is calling; needs no permission (sts:GetCallerIdentity)."""
         with typed_errors("ask who is calling"):
             found = self.clients.of("sts").get_caller_identity()
-        return Identity(found["Account"], found["Arn"])
+        return Identity(found.get("Account", ""), found.get("Arn", ""))
 
     def invoke(self, request: Request, payload: Payload) -> Reply:
         """Send one image as the request's hosting wants it, and return the raw reply; never retried here.

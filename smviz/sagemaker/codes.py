@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from botocore import exceptions as vendor
+from botocore.parsers import ResponseParserError
 
 from smviz import errors
 
@@ -98,6 +99,7 @@ CODES: dict[str, tuple[type[errors.EndpointError], str]] = {
 # ValidationException (control plane) and ValidationError (runtime) are told apart by a fragment of their message.
 VALIDATION: tuple[tuple[str, type[errors.EndpointError], str], ...] = (
     ("already exist", errors.InvalidRequest, "Choose another name, or use what is there."),
+    ("in-progress", errors.InvalidRequest, "Wait until the other change has ended, then try again."),
     ("not find", errors.NotFound, _LIST),
     ("not found", errors.NotFound, _LIST),
     ("not in service", errors.NotInService, "Wait until its status is InService, then try again."),
@@ -188,6 +190,11 @@ VENDOR: tuple[tuple[tuple[type[Exception], ...], type[errors.SmvizError], str], 
     ),
     ((vendor.CapacityNotAvailableError,), errors.Throttled, "Try again in a moment, with fewer calls at once."),
     ((vendor.PaginationError,), errors.ServiceError, TRY_LATER),
+    (
+        (ResponseParserError,),
+        errors.Unreachable,
+        "Something on the way answered in AWS's place: check the address, a proxy, or a network that wants a log-in.",
+    ),
     (
         (vendor.ConnectionClosedError,),
         errors.Unreachable,

@@ -93,7 +93,6 @@ class ControlPlane:
 
         One that cannot be described, for example because it has just been deleted, stays as it was, with a note.
         """
-
         with ThreadPoolExecutor(workers) as pool:
             return tuple(pool.map(self._completed, listed))
 
@@ -183,14 +182,16 @@ class ControlPlane:
             self._control.delete_model(ModelName=name)
 
     def _completed(self, endpoint: Endpoint) -> Endpoint:
+        message = ""
         for wait in _WAITS:
             try:
                 return self.describe(endpoint.name)
-            except errors.Throttled:
-                self._sleep(wait)
             except (errors.AccessDenied, errors.NotFound) as error:
                 return replace(endpoint, notes=(error.message,))
-        return replace(endpoint, notes=("It was not described: the account's limit of calls is reached.",))
+            except (errors.Throttled, errors.ServiceError) as error:
+                message = error.message
+                self._sleep(wait)
+        return replace(endpoint, notes=(message,))
 
     def _config(self, name: str) -> Mapping[str, Any]:
         with typed_errors(f"describe endpoint config {name}"):

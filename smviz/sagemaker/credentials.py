@@ -23,7 +23,7 @@ class Identity:
 
     @property
     def kind(self) -> str:
-        """ "role", "user", "root", or whatever else the ARN names."""
+        """What is calling: "role", "user", "root", or whatever else the ARN names."""
         kind = self.arn.rpartition(":")[2].partition("/")[0]
         return "role" if kind == "assumed-role" else kind
 

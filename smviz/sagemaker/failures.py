@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions as vendor
+from botocore.parsers import ResponseParserError
 
 from smviz import errors
 from smviz.sagemaker.codes import CODES, CORRECT, TRY_LATER, VALIDATION, VENDOR
@@ -23,7 +24,7 @@ def typed_errors(action: str) -> Iterator[None]:
         yield
     except vendor.ClientError as exc:
         raise from_client_error(exc, action) from exc
-    except vendor.BotoCoreError as exc:
+    except (vendor.BotoCoreError, ResponseParserError) as exc:
         error = from_vendor_error(exc, action)
         if error is None:
             raise

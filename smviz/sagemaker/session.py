@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ import botocore.session
 from botocore import exceptions as vendor
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.parsers import ResponseParserError
 
 from smviz.errors import BadSetting, CredentialsError
 from smviz.sagemaker.failures import typed_errors
@@ -59,7 +62,10 @@ class Clients:
                 # Another address than AWS's is SageMaker's own, for example of a VPC endpoint; only the embedded
                 # server stands in for all of AWS, and nothing of it may leave this machine.
                 url = self._url if self._local or service.startswith("sagemaker") else None
-                self._made[service] = self._session.client(service, endpoint_url=url, config=self._config)
+                made = self._session.client(service, endpoint_url=url, config=self._config)
+                made.meta.events.register("before-parse", _readable)
+                made.meta.events.register("after-call", _complete)
+                self._made[service] = made
             return self._made[service]
 
 
@@ -72,6 +78,31 @@ def _checked(url: str | None) -> str | None:
     if not good:
         raise BadSetting(f"{url!r} is no URL of a server.", "Write it as https://host or http://host:port.")
     return url or None
+
+
+def _readable(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    # botocore breaks on a body that is no text, or no JSON object, as a proxy's page may be.
+    fine = response_dict["status_code"] < 300
+    protocol = operation_model.service_model.metadata["protocol"]
+    if protocol != "json" and (fine or protocol != "rest-json"):
+        return
+    try:
+        readable = not response_dict["body"] or isinstance(json.loads(response_dict["body"]), dict)
+    except ValueError:
+        readable = False
+    if readable:
+        return
+    if fine:
+        raise ResponseParserError(f"The answer to {operation_model.name} is no JSON object")
+    response_dict["body"] = b"{}"
+
+
+def _complete(http_response: Any, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+    # botocore lets an answer pass that lacks what the service's model requires.
+    promised = model.output_shape.required_members if model.output_shape else []
+    missing = [member for member in promised if member not in parsed]
+    if http_response.status_code < 300 and missing:
+        raise ResponseParserError(f"The answer to {model.name} lacks {', '.join(missing)}")
 
 
 class _AssumedRole:
@@ -143,10 +174,8 @@ def regions() -> tuple[str, ...]:
 
 def is_loopback(url: str | None) -> bool:
     """Whether the URL's host is this very machine."""
-    host = urlsplit(url).hostname if url else None
-    if host is None:
-        return False
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url or "").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
