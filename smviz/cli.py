@@ -194,7 +194,7 @@ def evaluate_command(given: argparse.Namespace) -> int:
 
 
 def _described(client: SageMaker, endpoint: Endpoint) -> Endpoint:
-    """With its variants; as it was listed where it has gone meanwhile, or where its config was deleted."""
+    """With its variants; as it was listed where that, or its config, is no longer there."""
     try:
         return client.describe(endpoint.name)
     except NotFound:

@@ -15,7 +15,9 @@
     │   ├── PayloadTooLarge
     │   ├── Throttled           try again later
     │   ├── ServiceError        try again later
+    │   │   └── ModelNotReady   try again later: the model is still being loaded, for minutes
     │   ├── Unreachable         try again later
+    │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
     └── StoreError              the workspace file cannot be read or written
         └── UnknownRun
@@ -46,6 +48,11 @@ class SmvizError(Exception):
     def kind(self) -> str:
         """The error's class name: a stable word to group failures by."""
         return type(self).__name__
+
+    @property
+    def outlook(self) -> str:
+        """Whether trying again helps, one sentence for a person."""
+        return "Trying again may help." if self.passing else "Trying again without a change will not help."
 
     def __str__(self) -> str:
         return f"{self.message} {self.advice}"
@@ -111,24 +118,38 @@ class ServiceError(EndpointError):
     passing = True
 
 
+class ModelNotReady(ServiceError):
+    """The model is still being loaded, which can take minutes."""
+
+
 class Unreachable(EndpointError):
     """No answer came over the network."""
 
     passing = True
 
 
+class TimedOut(EndpointError):
+    """The request was taken, but its answer did not come in the time allowed."""
+
+
 class ModelError(EndpointError):
     """The model's container answered with an error.
 
     Attributes:
-        status: the container's own HTTP status; 0 when it did not answer in time.
+        status: the container's own HTTP status; 0 when it did not answer in time, or where it is not told.
         log: the ARN of the container's log stream, or None.
+        log_url: where a browser shows that log, or None.
+        passing: true of statuses 429, 502, 503 and 504, with which a busy container turns calls away.
     """
 
-    def __init__(self, message: str, advice: str, status: int, log: str | None = None) -> None:
+    def __init__(
+        self, message: str, advice: str, status: int, log: str | None = None, log_url: str | None = None
+    ) -> None:
         super().__init__(message, advice)
         self.status = status
         self.log = log
+        self.log_url = log_url
+        self.passing = status in {429, 502, 503, 504}
 
 
 class StoreError(SmvizError):

@@ -57,7 +57,10 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of an endpoint: raw bytes, seconds from send to last byte, the variant that answered."""
+    """One answer of an endpoint: raw bytes, seconds from send to last byte, the variant that answered.
+
+    An asynchronous endpoint does not tell the variant; its seconds count the queue and the polling too.
+    """
 
     body: bytes
     content_type: str
@@ -153,7 +156,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as ListEndpoints and DescribeEndpoint tell it. Times are ISO 8601, UTC."""
+    """An endpoint as ListEndpoints and DescribeEndpoint tell it. Times are ISO 8601, UTC.
+
+    Attributes:
+        hosting: "real-time", "serverless" or "asynchronous"; "" where it is not told, as in a listing.
+        traits: which of "A/B variants", "shadow", "multi-model", "inference components" and "multi-container" it has.
+        shadows: variants that get a copy of the traffic and whose answers nobody sees.
+        components: the inference components, by name; a request names one of them.
+        containers: the hostnames of a multi-container endpoint that is called directly; a request names one of them.
+        output_path, failure_path: where an asynchronous endpoint writes its answers and failures in S3.
+        notes: what could not be found out, in words for a person.
+    """
 
     name: str
     status: str
@@ -161,21 +174,45 @@ class Endpoint:
     config: str = ""
     variants: tuple[Variant, ...] = ()
     failure: str = ""
+    updated: str = ""
+    hosting: str = ""
+    traits: tuple[str, ...] = ()
+    shadows: tuple[Variant, ...] = ()
+    components: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    output_path: str = ""
+    failure_path: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def answers(self) -> bool:
         """Whether an endpoint of this status takes invocations."""
         return self.status in {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 
+    @property
+    def kind(self) -> str:
+        """The hosting and the traits in one line; "" where they are not told."""
+        return ", ".join(part for part in (self.hosting, *self.traits) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A production variant: `instance` is the instance type, "serverless", or "" where it is not told."""
+    """A production variant: `instance` is the instance type, "serverless", or "" where it is not told.
+
+    Attributes:
+        model: the SageMaker model's name; "" where inference components take its place.
+        image: the container image as it was specified; "" where it is not told.
+        memory, concurrency: MB and calls at once of a serverless variant; 0 otherwise.
+    """
 
     name: str
     instance: str
     count: int
     weight: float
+    model: str = ""
+    image: str = ""
+    memory: int = 0
+    concurrency: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,19 +15,42 @@ class Connection:
     Attributes:
         region: an AWS region's name.
         endpoint_url: where to call instead of AWS, or None; one URL serves control plane and runtime.
+        profile: a profile of the AWS configuration files, or None for the usual chain.
+        role: the ARN of an IAM role to assume with those credentials, or None.
     """
 
     region: str
     endpoint_url: str | None = None
+    profile: str | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """How an image is sent to an endpoint; part of what identifies a stored outcome."""
+    """How an image is sent to an endpoint; part of what identifies a stored outcome.
+
+    Attributes:
+        variant: the production variant that must answer (TargetVariant), or None to follow the traffic weights.
+        accept: the content type asked for.
+        content_type: what the image is said to be, or None for its own MIME type.
+        component: InferenceComponentName; an endpoint of inference components must be told.
+        target_model: TargetModel, the artefact that a multi-model endpoint must load.
+        container: TargetContainerHostname, of a multi-container endpoint that is called directly.
+        custom_attributes: CustomAttributes, which are handed to the container as they are; ASCII.
+        hosting: "real-time", "serverless" or "asynchronous", as `Endpoint.hosting` tells it.
+        s3_input: s3://bucket/prefix for the images of an asynchronous endpoint, or None to send them inline.
+    """
 
     endpoint: str
     variant: str | None = None
     accept: str = "application/json"
+    content_type: str | None = None
+    component: str | None = None
+    target_model: str | None = None
+    container: str | None = None
+    custom_attributes: str | None = None
+    hosting: str = "real-time"
+    s3_input: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

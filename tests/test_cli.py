@@ -269,9 +269,9 @@ class TestEndpoints:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", server.url)
             status, out, _ = smviz("endpoints", "--json")
         assert status == 0
-        assert [(row["name"], row["status"], row["variants"]) for row in json.loads(out)] == [
-            (DEMO_ENDPOINT, "InService", [])
-        ]
+        (endpoint,) = json.loads(out)
+        assert (endpoint["name"], endpoint["status"]) == (DEMO_ENDPOINT, "InService")
+        assert [(variant["name"], variant["instance"]) for variant in endpoint["variants"]] == [("A", ""), ("B", "")]
 
     def test_no_endpoints(self, smviz, monkeypatch):
         """An empty list for machines, a sentence for people."""

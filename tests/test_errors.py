@@ -54,7 +54,7 @@ class TestEveryError:
             raise made(kind)
 
     def test_says_whether_it_may_pass(self, kind):
-        """The three that the tree marks "try again later" are the ones that may pass, and no others."""
+        """Those that the tree marks "try again later" are the ones that may pass, and no others."""
         marked = set(re.findall(r"(\w+) +try again later", errors.__doc__))
         assert made(kind).passing == (kind.__name__ in marked)
 

@@ -129,7 +129,9 @@ class TestLoopback:
         """Addresses of this machine are called with made-up credentials."""
         assert is_loopback(url)
 
-    @pytest.mark.parametrize("url", [None, "", "https://runtime.sagemaker.us-east-1.amazonaws.com", "http://10.0.0.1"])
+    @pytest.mark.parametrize(
+        "url", [None, "", "https://runtime.sagemaker.us-east-1.amazonaws.com", "http://10.0.0.1", "http://[::1"]
+    )
     def test_anything_else_is_not(self, url):
         """Real credentials are used for every other address."""
         assert not is_loopback(url)

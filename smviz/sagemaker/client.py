@@ -1,0 +1,77 @@
+"""The door itself: the control plane's verbs, who is calling, and the invocation of every kind of endpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from smviz.records import Payload, Reply
+from smviz.sagemaker.asynchronous import AsyncInvocation
+from smviz.sagemaker.control import ControlPlane
+from smviz.sagemaker.credentials import Identity
+from smviz.sagemaker.failures import typed_errors
+from smviz.sagemaker.requests import parameters
+from smviz.settings import Connection, Request
+
+
+class SageMaker(ControlPlane):
+    """Lists, describes, makes and invokes endpoints of one region, or of the embedded endpoint.
+
+    Every method raises an `EndpointError`. One instance may be used by many threads.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        pool: int = 32,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+        patience: float = 900.0,
+    ) -> None:
+        """Open the door; nothing is called yet.
+
+        Args:
+            connection: which SageMaker, with whose credentials.
+            pool: the most calls that run at once.
+            clock: seconds, monotonic.
+            sleep: how to wait so many seconds.
+            patience: seconds to wait for the answer of an asynchronous endpoint.
+
+        Raises:
+            CredentialsError: when the profile does not exist, or asks for a code that nobody could type here.
+            BadSetting: when the region, the address or the role's ARN is not valid.
+        """
+        super().__init__(connection, pool, sleep)
+        self._clock = clock
+        self._patience = patience
+
+    def whoami(self) -> Identity:
+        """Who AWS says is calling; needs no permission (sts:GetCallerIdentity)."""
+        with typed_errors("ask who is calling"):
+            found = self.clients.of("sts").get_caller_identity()
+        return Identity(found.get("Account", ""), found.get("Arn", ""))
+
+    def invoke(self, request: Request, payload: Payload) -> Reply:
+        """Send one image as the request's hosting wants it, and return the raw reply; never retried here.
+
+        Raises:
+            PayloadTooLarge: before sending, when the image is above SageMaker's limit.
+            ModelError: when the model's container answers with an error.
+            TimedOut: when an asynchronous answer did not come in time.
+            EndpointError: for everything else that goes wrong on the way.
+        """
+        runtime = self.clients.of("sagemaker-runtime")
+        if request.hosting == "asynchronous":
+            s3 = self.clients.of("s3")
+            return AsyncInvocation(runtime, s3, self._clock, self._sleep, self._patience)(request, payload)
+        given = parameters(request, payload)
+        start = self._clock()
+        with typed_errors(f"invoke endpoint {request.endpoint}"):
+            answer = runtime.invoke_endpoint(Body=payload.body, **given)
+            body = answer["Body"].read()  # a truncated body is raised here
+        return Reply(
+            body=body,
+            content_type=answer.get("ContentType", ""),
+            latency=self._clock() - start,
+            variant=answer.get("InvokedProductionVariant"),
+        )
