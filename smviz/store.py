@@ -231,6 +231,16 @@ class Store:
         rows = self._database.read("SELECT preset FROM preset WHERE endpoint = ?", (endpoint_key,))
         return _from_json(rows[0][0], Preset) if rows else None
 
+    def save_request(self, endpoint_key: str, request: Request) -> None:
+        """Keep how images are sent to an endpoint."""
+        row = (endpoint_key, _to_json(request))
+        self._database.write(lambda db: db.execute("INSERT OR REPLACE INTO request VALUES (?, ?)", row))
+
+    def request(self, endpoint_key: str) -> Request | None:
+        """How images are sent to an endpoint, or None where nobody has said so yet."""
+        rows = self._database.read("SELECT request FROM request WHERE endpoint = ?", (endpoint_key,))
+        return _from_json(rows[0][0], Request) if rows else None
+
 
 def _create_tables(db: Transaction) -> None:
     db.execute(
@@ -255,6 +265,7 @@ def _create_tables(db: Transaction) -> None:
             CHECK ((failure_kind IS NULL) != (body IS NULL)))"""
     )
     db.execute("CREATE TABLE preset (endpoint TEXT PRIMARY KEY, preset TEXT NOT NULL)")
+    db.execute("CREATE TABLE request (endpoint TEXT PRIMARY KEY, request TEXT NOT NULL)")
 
 
 MIGRATIONS: tuple[Migration, ...] = (_create_tables,)
