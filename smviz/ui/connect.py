@@ -10,6 +10,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from smviz.errors import CredentialsError, SmvizError
 from smviz.pricing import price_per_hour
 from smviz.records import Endpoint
 from smviz.sagemaker import credential_sources, explain_failure, profiles
@@ -73,12 +74,18 @@ def credentials_picker(chosen: Chosen) -> Chosen:
 
 
 def who_am_i(chosen: Chosen) -> None:
-    """The account and the role or user that calls.
+    """The account and the role or user that calls; no hindrance where only this cannot be told.
 
     Raises:
-        EndpointError: when AWS does not tell.
+        CredentialsError: when there are no credentials, or they have expired.
     """
-    caller = identity(chosen.connection)
+    try:
+        caller = identity(chosen.connection)
+    except CredentialsError:
+        raise
+    except SmvizError as error:
+        st.caption(f":material/person: Who calls is not told. {plain(error.message)}")
+        return
     who = "root user" if caller.kind == "root" else f"{caller.kind} {plain(caller.name)}"
     st.caption(f":material/person: Account {caller.account}, {who}")
 

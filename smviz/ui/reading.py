@@ -42,6 +42,7 @@ def reply_settings(chosen: Chosen) -> Preset:
     edited = Preset(picked, _label_table(preset.class_names, chosen), options)
     if edited != preset:
         store().save_preset(chosen.key, edited)
+        st.rerun()
     _preset_file(chosen, edited)
     return edited
 
@@ -94,7 +95,7 @@ def _options(chosen: Chosen, preset: Preset) -> tuple[tuple[str, str], ...]:
     if not known:
         return ()
     given = dict(preset.options)
-    with st.expander(f"Options of this format ({len(given)} changed)", icon=":material/tune:"):
+    with st.expander("Options of this format", icon=":material/tune:", expanded=bool(given)):
         for option in known:
             value = given.get(option.name, option.default)
             key = f"{option.name} of {chosen.key} {preset.format} {value}"
