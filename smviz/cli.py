@@ -24,19 +24,21 @@ from smviz import __version__, drawing, images, responses
 from smviz.annotations import read_ground_truth, read_results
 from smviz.colours import class_colours
 from smviz.errors import (
+    AccessDenied,
     BadImage,
     BadResponse,
     BadSetting,
     InputError,
     ModelError,
-    NotFound,
     PayloadTooLarge,
     ServiceError,
     SmvizError,
     Throttled,
+    TimedOut,
 )
 from smviz.evaluation import Evaluation, evaluate, judge
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, EmbeddedServer, Faults
+from smviz.presets import read_presets
 from smviz.records import Detections, Endpoint, Outcome, Payload
 from smviz.sagemaker import DEFAULT_REGION, SageMaker, is_loopback
 from smviz.settings import Connection, Preset, Request, Settings
@@ -50,7 +52,7 @@ CHECKS: dict[str, Callable[[float, float], bool]] = {
 }
 
 # What other images of the same command may escape.
-_OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError)
+_OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError, TimedOut)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,9 +97,9 @@ def serve(given: argparse.Namespace) -> int:
 
 def endpoints(given: argparse.Namespace) -> int:
     """The endpoints of a region, newest first."""
-    connection = _connection(given.region)
+    connection = _connection(given)
     client = SageMaker(connection)
-    found = [_described(client, endpoint) for endpoint in client.endpoints()]
+    found = client.describe_all(client.endpoints())
     if given.json:
         _print_json([_endpoint_row(endpoint) for endpoint in found])
         return 0
@@ -107,13 +109,14 @@ def endpoints(given: argparse.Namespace) -> int:
         (
             endpoint.name,
             endpoint.status,
+            endpoint.kind,
             ", ".join(variant.name for variant in endpoint.variants),
             ", ".join(sorted({variant.instance for variant in endpoint.variants})),
             endpoint.created,
         )
         for endpoint in found
     ]
-    _print_table(("endpoint", "status", "variants", "instance", "created"), rows)
+    _print_table(("endpoint", "status", "kind", "variants", "instance", "created"), rows)
     return 0
 
 
@@ -124,8 +127,7 @@ def parse(given: argparse.Namespace) -> int:
     if given.file is None or given.image_size is None:
         raise BadSetting("parse needs a file and --image-size.", "Write: smviz parse reply.json --image-size 960x720")
     body, (width, height) = _read(given.file), given.image_size
-    names = _class_names(given.classes)
-    preset = Preset(given.format, names) if given.format else _proposed(body, width, height, names)
+    preset = _given_preset(given) or _proposed(given, body, width, height)
     rows = list(responses.parse_in_order(body, width, height, preset).rows())
     if given.json:
         _print_json({"format": preset.format, "detections": rows})
@@ -136,17 +138,25 @@ def parse(given: argparse.Namespace) -> int:
 
 def detect(given: argparse.Namespace) -> int:
     """One call per image; an image that fails is told and the others go on, unless they cannot but fail too."""
-    connection = _connection(given.region)
-    client, request = SageMaker(connection), Request(given.endpoint, given.variant)
-    names = _class_names(given.classes)
-    preset = _known_preset(given, connection, names)  # wrong settings are told before a call is paid for
+    connection = _connection(given)
+    preset = _known_preset(given, connection)  # wrong settings are told before a call is paid for
+    client = SageMaker(connection)
+    request = Request(
+        given.endpoint,
+        given.variant,
+        component=given.component,
+        target_model=given.target_model,
+        container=given.container,
+        hosting=_hosting(client, given.endpoint),
+        s3_input=given.s3_input,
+    )
     targets = _targets(given.save, given.images)
     done, failed = [], 0
     for path in given.images:
         try:
             payload = images.prepare(_read(path, BadImage), path.name)
             reply = client.invoke(request, payload)
-            reading = preset or _proposed(reply.body, payload.width, payload.height, names)
+            reading = preset or _proposed(given, reply.body, payload.width, payload.height)
             everything = responses.parse(reply.body, payload.width, payload.height, reading)
             found = everything.at_least(given.min_confidence)
             if given.save:
@@ -193,18 +203,11 @@ def evaluate_command(given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _described(client: SageMaker, endpoint: Endpoint) -> Endpoint:
-    """With its variants; as it was listed where that, or its config, is no longer there."""
-    try:
-        return client.describe(endpoint.name)
-    except NotFound:
-        return endpoint
-
-
 def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "name": endpoint.name,
         "status": endpoint.status,
+        "kind": endpoint.kind,
         "created": endpoint.created,
         "variants": [
             {"name": v.name, "instance": v.instance, "count": v.count, "weight": v.weight} for v in endpoint.variants
@@ -255,26 +258,64 @@ def _check_parts(check: str) -> tuple[str, str, float]:
     return match[1], match[2], float(match[3])
 
 
-def _connection(region: str | None) -> Connection:
+def _connection(given: argparse.Namespace) -> Connection:
     """Where the options and the environment point."""
     settings = Settings.from_environment()
-    return Connection(region or settings.region or DEFAULT_REGION, settings.sagemaker_url or None)
+    region = given.region or settings.region or DEFAULT_REGION
+    return Connection(region, settings.sagemaker_url, given.profile, given.role)
 
 
-def _proposed(body: bytes, width: int, height: int, class_names: tuple[str, ...]) -> Preset:
-    """How the reply looks, and that is told, for bytes alone are no proof."""
+def _hosting(client: SageMaker, endpoint: str) -> str:
+    """The endpoint's kind where it may be asked for; invoking alone needs no right to describe."""
+    try:
+        return client.describe(endpoint).hosting or "real-time"
+    except AccessDenied:
+        return "real-time"
+
+
+def _proposed(given: argparse.Namespace, body: bytes, width: int, height: int) -> Preset:
+    """How the reply looks, and that is told with its rivals, for bytes alone are no proof."""
     proposal = responses.propose(body, width, height)
     print(f"Read as {proposal.best.format}: {_plain(proposal.reason)}", file=sys.stderr)
-    return Preset(proposal.best.format, class_names, proposal.best.options)
+    for rival, reason in proposal.rivals:
+        print(f"Possible too, {rival.format}: {_plain(reason)}", file=sys.stderr)
+    options = {**dict(proposal.best.options), **_options(given)}
+    return Preset(proposal.best.format, _class_names(given.classes), tuple(options.items()))
 
 
-def _known_preset(given: argparse.Namespace, connection: Connection, names: tuple[str, ...]) -> Preset | None:
-    """The format that was named, or the demo endpoint's own; None where the replies must tell."""
-    if given.format:
-        return Preset(responses.find_format(given.format).name, names)
-    if is_loopback(connection.endpoint_url) and given.endpoint == DEMO_ENDPOINT:
-        return Preset("builtin-ssd", names or DEMO_CLASSES)
-    return None
+def _given_preset(given: argparse.Namespace) -> Preset | None:
+    """The preset of a file, or the format that was named; None where the reply must tell."""
+    names, options = _class_names(given.classes), _options(given)
+    if given.preset:
+        presets = list(read_presets(_read(given.preset)).values())
+        if len(presets) != 1:
+            raise BadSetting(f"{given.preset} holds {len(presets)} presets.", "Give a file with one preset in it.")
+        options = {**dict(presets[0].options), **options}
+        preset = Preset(presets[0].format, names or presets[0].class_names, tuple(options.items()))
+    elif given.format:
+        preset = Preset(responses.find_format(given.format).name, names, tuple(options.items()))
+    else:
+        return None
+    responses.settings_of(preset)
+    return preset
+
+
+def _known_preset(given: argparse.Namespace, connection: Connection) -> Preset | None:
+    """What was given, or the demo endpoint's own; None where the replies must tell."""
+    preset = _given_preset(given)
+    if preset is None and is_loopback(connection.endpoint_url) and given.endpoint == DEMO_ENDPOINT:
+        options = tuple(_options(given).items())
+        return Preset("builtin-ssd", _class_names(given.classes) or DEMO_CLASSES, options)
+    return preset
+
+
+def _options(given: argparse.Namespace) -> dict[str, str]:
+    """The options of the format, as NAME=VALUE each."""
+    pairs = [text.partition("=") for text in given.option]
+    for name, sign, _ in pairs:
+        if not name or not sign:
+            raise BadSetting(f"--option {name!r} has no value.", "Write --option NAME=VALUE, e.g. coordinates=pixels.")
+    return {name: value for name, _, value in pairs}
 
 
 def _class_names(path: Path | None) -> tuple[str, ...]:
@@ -393,6 +434,21 @@ def _confidence(text: str) -> float:
     return value
 
 
+def _add_connection(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    command.add_argument(
+        "--profile", metavar="NAME", help="profile of the AWS configuration (default: the usual chain)"
+    )
+    command.add_argument("--role", metavar="ARN", help="role to assume")
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
+    command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="option of the format")
+    command.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    command.add_argument("--preset", type=Path, metavar="FILE", help="format, options and classes as saved by the app")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smviz", description="See what an object detector behind an Amazon SageMaker endpoint does."
@@ -413,14 +469,13 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     one = command("endpoints", endpoints, "list the endpoints of a region")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
     one.add_argument("--json", action="store_true", help="for machines")
 
     one = command("parse", parse, "read one saved reply")
     one.add_argument("file", nargs="?", type=Path, help="the reply's bytes")
     one.add_argument("--image-size", type=_size, metavar="WxH", help="size in pixels of the image that was sent")
-    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
-    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    _add_reading(one)
     one.add_argument("--formats", action="store_true", help="list the known formats")
     one.add_argument("--json", action="store_true", help="for machines")
 
@@ -428,10 +483,13 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     one.add_argument("--endpoint", required=True, metavar="NAME")
     one.add_argument("--variant", metavar="NAME", help="production variant to call")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
     one.add_argument("--min-confidence", type=_confidence, default=0.0, metavar="C", help="leave out what is below")
-    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
-    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    one.add_argument("--component", metavar="NAME", help="inference component to call")
+    one.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
+    one.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
+    one.add_argument("--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint")
+    _add_reading(one)
     one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
     one.add_argument("--json", action="store_true", help="for machines")
 
