@@ -314,7 +314,9 @@ def _options(given: argparse.Namespace) -> dict[str, str]:
     pairs = [text.partition("=") for text in given.option]
     for name, sign, _ in pairs:
         if not name or not sign:
-            raise BadSetting(f"--option {name!r} has no value.", "Write --option NAME=VALUE, e.g. coordinates=pixels.")
+            raise BadSetting(
+                f"--option {name!r} has no value.", "Write --option NAME=VALUE, for example letterbox=640x640."
+            )
     return {name: value for name, _, value in pairs}
 
 

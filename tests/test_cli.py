@@ -248,7 +248,7 @@ class TestEndpoints:
         status, out, err = smviz("endpoints")
         assert (status, err) == (0, "")
         assert table(out)[0] == ["endpoint", "status", "kind", "variants", "instance", "created"]
-        assert table(out)[1][:4] == [DEMO_ENDPOINT, "InService", "A, B", "ml.m5.large"]
+        assert table(out)[1][:5] == [DEMO_ENDPOINT, "InService", "real-time, A/B variants", "A, B", "ml.m5.large"]
 
     def test_json_for_machines(self, smviz, here):
         """The same with every variant's count and weight, and the time as ISO 8601."""
@@ -321,11 +321,11 @@ class TestParse:
             assert row["xyxy"] == pytest.approx(known["xyxy"])
 
     def test_an_option_changes_the_reading(self, smviz):
-        """--option is the format's own option: pixels instead of fractions leave the boxes as the file has them."""
-        given = ("--format", "builtin-ssd", "--option", "coordinates=pixels", "--json")
+        """--option is the format's own: boxes of a padded 640 x 640 frame are mapped back to the 640 x 480 image."""
+        given = ("--format", "builtin-ssd", "--option", "letterbox=640x640", "--json")
         status, out, _ = smviz("parse", BUILT_IN, *self.SIZE, *given)
         assert status == 0
-        assert json.loads(out)["detections"][0]["xyxy"] == [0.1, 0.1, 0.7, 0.9]
+        assert json.loads(out)["detections"][0]["xyxy"] == pytest.approx([64, -16, 448, 496])
 
     def test_a_preset_of_the_app_is_read(self, smviz, tmp_path):
         """--preset takes format, options and class names from the file that the app saves."""
@@ -345,8 +345,8 @@ class TestParse:
     @pytest.mark.parametrize(
         "wrong",
         [
-            ("--format", "builtin-ssd", "--option", "coordinates"),
-            ("--format", "builtin-ssd", "--option", "coordinates=inches"),
+            ("--format", "builtin-ssd", "--option", "letterbox"),
+            ("--format", "builtin-ssd", "--option", "letterbox=large"),
             ("--format", "builtin-ssd", "--option", "colour=red"),
             ("--preset", __file__),
             ("--preset", "no such file"),
