@@ -119,6 +119,7 @@ class TestTheWholeStory:
         with start_app(APP, home) as url:
             page = browser(url)
             expect(page.get_by_text("just answered in")).to_be_visible()
+            page.wait_for_load_state("networkidle")  # a picture asked for after its page was left is gone
             page.get_by_role("link", name="Choose an endpoint").click()
 
             page.get_by_role("button", name="Send the test image").click()
@@ -310,7 +311,7 @@ class TestEvaluate:
         expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
         recall = float(metric(page, "Recall"))
         page.get_by_role("slider", name="Confidence threshold").first.focus()
-        for _ in range(300):
+        for _ in range(60):
             page.keyboard.press("ArrowRight")
         expect(page).not_to_have_url(run)
         page.wait_for_timeout(1500)
