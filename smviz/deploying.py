@@ -230,7 +230,7 @@ class Deploying:
             raise failed(endpoint)
         if endpoint.config != config:
             self._exists = made
-            raise _rolled_back(endpoint, config)
+            raise _rolled_back(endpoint)
 
     def _delete(self, step: Step) -> None:
         part = part_of(step)
@@ -339,8 +339,7 @@ def part_of(step: Step) -> Part:
 def failed(endpoint: Endpoint) -> NotInService:
     """The error that tells why an endpoint did not come into service, with the likely causes."""
     reason = endpoint.failure or "AWS gives no reason."
-    causes = explain_failure(endpoint.failure) or ("Look into the endpoint's log in CloudWatch.",)
-    return NotInService(f"Endpoint {endpoint.name} is {endpoint.status}: {reason}", " ".join(causes))
+    return NotInService(f"Endpoint {endpoint.name} is {endpoint.status}: {reason}", _likely_causes(endpoint.failure))
 
 
 def since(endpoint: Endpoint, now: float) -> float:
@@ -376,11 +375,15 @@ def _a(kind: str) -> str:
     return f"{'an' if kind.startswith('e') else 'a'} {kind}"
 
 
-def _rolled_back(endpoint: Endpoint, config: str) -> NotInService:
+def _rolled_back(endpoint: Endpoint) -> NotInService:
     reason = endpoint.failure or "AWS gives no reason."
     message = f"Endpoint {endpoint.name} went back to its config {endpoint.config}, and answers as before: {reason}"
-    causes = explain_failure(endpoint.failure) or (f"Look at what config {config} names.",)
-    return NotInService(message, " ".join(causes))
+    return NotInService(message, _likely_causes(endpoint.failure))
+
+
+def _likely_causes(reason: str) -> str:
+    causes = explain_failure(reason)
+    return f"Likely causes: {' '.join(causes)}" if causes else "Look into the endpoint's log in CloudWatch."
 
 
 def _call(client: SageMaker, step: Step) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit import runtime
 
 from smviz import images
+from smviz.deploying import Deploying
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
@@ -61,6 +62,32 @@ def store() -> Store:
 def batches() -> dict[str, BatchRun]:
     """The runs that were started since this server is up, by run id; a closed tab does not end them."""
     return {}
+
+
+@st.cache_resource(show_spinner=False)
+def deployments() -> dict[tuple[str, str], Deploying]:
+    """The last work on each endpoint since this server is up, by region and endpoint; a closed tab does not end it."""
+    return {}
+
+
+@st.cache_data(ttl="5m", show_spinner="Listing the execution roles …", scope="session")
+def execution_roles(region: str) -> tuple[str, ...]:
+    """The ARNs of the roles that SageMaker may assume.
+
+    Raises:
+        EndpointError: when they cannot be listed.
+    """
+    return door(region).execution_roles()
+
+
+@st.cache_data(ttl="5m", show_spinner=False, scope="session")
+def account_number(region: str) -> str:
+    """The twelve digits of the account that is called.
+
+    Raises:
+        EndpointError: when AWS does not tell who is calling.
+    """
+    return door(region).whoami().account
 
 
 @st.cache_data(ttl="1d", show_spinner=False)
