@@ -1,42 +1,42 @@
-"""Endpoint: where to call, which endpoint, how its replies are read, and one test call."""
+"""Endpoint: where to call and as whom, which endpoint, how it is called and read, and one test call."""
 
 import streamlit as st
 
 from smviz import ui
 from smviz.errors import CredentialsError, SmvizError
 from smviz.local import SAMPLES
-from smviz.ui import endpoint as parts
+from smviz.ui import calling, connect, reading
 
 chosen = ui.start_page("Endpoint")
 left, right = st.columns([1.15, 1], gap="large")
 
 with left:
     st.header("Connect to an endpoint", anchor=False)
-    where, called = st.columns([1.5, 1])
-    with where:
-        chosen = parts.region_picker(chosen)
-    name = called.text_input("Name contains", placeholder="any name", icon=":material/search:")
+    chosen = connect.region_picker(chosen)
     try:
-        chosen = parts.endpoint_table(ui.listed(chosen.region, name.strip()), chosen)
+        chosen = connect.credentials_picker(chosen)
+        connect.who_am_i(chosen)
+        name, status = connect.endpoint_filter()
+        chosen = connect.endpoint_table(ui.listed(chosen.connection, name, status), chosen)
     except SmvizError as error:
         ui.show_error(error)
         if isinstance(error, CredentialsError):
-            parts.credentials_help()
+            connect.credentials_help()
         st.stop()
 
 if chosen.endpoint is None:
     right.info("Choose an endpoint from the list.", icon=":material/arrow_back:")
     st.stop()
 
-with right:
+with right, ui.shown_errors():
     st.header(ui.plain(chosen.endpoint), anchor=False)
-    with ui.shown_errors():
-        endpoint = ui.described(chosen.region, chosen.endpoint)
-        chosen = parts.endpoint_facts(endpoint, chosen)
+    endpoint = connect.chosen_endpoint(chosen)
+    chosen = connect.endpoint_facts(endpoint, chosen)
+    calling.call_settings(endpoint, chosen)
 
 with left, ui.shown_errors():
     st.subheader("How its replies are read", anchor=False)
-    preset = parts.reply_settings(chosen)
+    preset = reading.reply_settings(chosen)
 
 with right, ui.shown_errors():
     st.subheader("Test call", anchor=False)
@@ -54,5 +54,5 @@ with right, ui.shown_errors():
     if st.session_state.get("tested") == chosen:
         sample = SAMPLES.images[0]
         data = uploaded.getvalue() if uploaded else sample.read_bytes()
-        payload = ui.prepared(data, uploaded.name if uploaded else sample.name)
-        parts.test_result(chosen, payload, ui.call_once(chosen, payload, again=asked), preset)
+        payload = calling.fitted(ui.prepared(data, uploaded.name if uploaded else sample.name), chosen)
+        reading.test_result(chosen, payload, ui.call_once(chosen, payload, again=asked), preset)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from smviz import ui
+from smviz.ui import calling
 from smviz.ui import detect as parts
 
 chosen = ui.start_page("Detect")
@@ -14,7 +15,7 @@ if given is None:
 
 data, name = given
 with ui.shown_errors():
-    payload = ui.prepared(data, name)
+    payload = calling.fitted(ui.prepared(data, name), chosen)
     again = st.session_state.pop("call again", False)
     reply = ui.call_once(chosen, payload, again=again)
     detections = ui.read_reply(reply, payload, ui.preset_of(chosen))

@@ -8,6 +8,7 @@ from smviz.ui import results, runs
 chosen = ui.start_page("Evaluate")
 chosen = ui.connection_bar(chosen)
 
+live = runs.going_on()
 with ui.shown_errors():
     known = ui.store().runs()
 with st.expander(f"New run on {ui.plain(chosen.label)}", icon=":material/add:", expanded=not known), ui.shown_errors():
@@ -17,12 +18,10 @@ if not known:
 
 with ui.shown_errors():
     run = runs.run_picker(known)
-    runs.progress(run)
+    runs.progress(run, live)
     outcomes = ui.store().outcomes(run.id)
     runs.failures(outcomes)
-    if not any(outcome.reply for outcome in outcomes):
-        st.stop()
-    if runs.is_going_on(run):
+    if run.id in live or not any(outcome.reply for outcome in outcomes):
         st.stop()
     evaluation = runs.judged(run, outcomes)
 

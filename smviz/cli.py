@@ -24,19 +24,21 @@ from smviz import __version__, deploying, deployment, drawing, images, responses
 from smviz.annotations import read_ground_truth, read_results
 from smviz.colours import class_colours
 from smviz.errors import (
+    AccessDenied,
     BadImage,
     BadResponse,
     BadSetting,
     InputError,
     ModelError,
-    NotFound,
     PayloadTooLarge,
     ServiceError,
     SmvizError,
     Throttled,
+    TimedOut,
 )
 from smviz.evaluation import Evaluation, evaluate, judge
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, EmbeddedServer, Faults
+from smviz.presets import read_presets
 from smviz.pricing import SERVERLESS_PRICE_UNKNOWN, idle_cost_of_plan, price_per_hour
 from smviz.records import Detections, Endpoint, Outcome, Payload
 from smviz.sagemaker import DEFAULT_REGION, SageMaker, is_loopback
@@ -53,7 +55,7 @@ CHECKS: dict[str, Callable[[float, float], bool]] = {
 TOLD_EVERY = 30.0  # seconds between two lines about work that goes on
 
 # What other images of the same command may escape.
-_OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError)
+_OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError, TimedOut)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,9 +100,9 @@ def serve(given: argparse.Namespace) -> int:
 
 def endpoints(given: argparse.Namespace) -> int:
     """The endpoints of a region, newest first."""
-    connection = _connection(given.region)
+    connection = _connection(given)
     client = SageMaker(connection)
-    found = [_described(client, endpoint) for endpoint in client.endpoints()]
+    found = client.describe_all(client.endpoints())
     if given.json:
         _print_json([_endpoint_row(endpoint) for endpoint in found])
         return 0
@@ -110,13 +112,14 @@ def endpoints(given: argparse.Namespace) -> int:
         (
             endpoint.name,
             endpoint.status,
+            endpoint.kind,
             ", ".join(variant.name for variant in endpoint.variants),
             ", ".join(sorted({variant.instance for variant in endpoint.variants})),
             endpoint.created,
         )
         for endpoint in found
     ]
-    _print_table(("endpoint", "status", "variants", "instance", "created"), rows)
+    _print_table(("endpoint", "status", "kind", "variants", "instance", "created"), rows)
     return 0
 
 
@@ -127,8 +130,7 @@ def parse(given: argparse.Namespace) -> int:
     if given.file is None or given.image_size is None:
         raise BadSetting("parse needs a file and --image-size.", "Write: smviz parse reply.json --image-size 960x720")
     body, (width, height) = _read(given.file), given.image_size
-    names = _class_names(given.classes)
-    preset = Preset(given.format, names) if given.format else _proposed(body, width, height, names)
+    preset = _given_preset(given) or _proposed(given, body, width, height)
     rows = list(responses.parse_in_order(body, width, height, preset).rows())
     if given.json:
         _print_json({"format": preset.format, "detections": rows})
@@ -139,17 +141,25 @@ def parse(given: argparse.Namespace) -> int:
 
 def detect(given: argparse.Namespace) -> int:
     """One call per image; an image that fails is told and the others go on, unless they cannot but fail too."""
-    connection = _connection(given.region)
-    client, request = SageMaker(connection), Request(given.endpoint, given.variant)
-    names = _class_names(given.classes)
-    preset = _known_preset(given, connection, names)  # wrong settings are told before a call is paid for
+    connection = _connection(given)
+    preset = _known_preset(given, connection)  # wrong settings are told before a call is paid for
+    client = SageMaker(connection)
+    request = Request(
+        given.endpoint,
+        given.variant,
+        component=given.component,
+        target_model=given.target_model,
+        container=given.container,
+        hosting=_hosting(client, given.endpoint),
+        s3_input=given.s3_input,
+    )
     targets = _targets(given.save, given.images)
     done, failed = [], 0
     for path in given.images:
         try:
             payload = images.prepare(_read(path, BadImage), path.name)
             reply = client.invoke(request, payload)
-            reading = preset or _proposed(reply.body, payload.width, payload.height, names)
+            reading = preset or _proposed(given, reply.body, payload.width, payload.height)
             everything = responses.parse(reply.body, payload.width, payload.height, reading)
             found = everything.at_least(given.min_confidence)
             if given.save:
@@ -198,7 +208,7 @@ def evaluate_command(given: argparse.Namespace) -> int:
 
 def deploy(given: argparse.Namespace) -> int:
     """Model, endpoint config and endpoint: the whole plan first, then, unless that was all, its steps one by one."""
-    connection = _connection(given.region)
+    connection = _connection(given)
     embedded = is_loopback(connection.endpoint_url)
     plan = _plan(given, connection.region)
     work = deploying.deploy(SageMaker(connection), plan, embedded, _pause(embedded))
@@ -229,7 +239,7 @@ def deploy(given: argparse.Namespace) -> int:
 
 def teardown(given: argparse.Namespace) -> int:
     """An endpoint, its config and its models, in that order; without `--yes` only what would be deleted."""
-    connection = _connection(given.region)
+    connection = _connection(given)
     client = SageMaker(connection)
     endpoint = client.describe(given.endpoint)
     parts = deploying.whole(endpoint)
@@ -258,7 +268,7 @@ def _plan(given: argparse.Namespace, region: str) -> deployment.Plan:
         compute = deployment.Instances(given.instance or "ml.m5.xlarge", 1 if given.count is None else given.count)
     name, image = given.endpoint, given.image or deployment.built_in_image(region)
     variants = (deployment.PlannedVariant(compute),)
-    return deployment.Plan(region, name, image, given.artefact, given.role, name, name, variants)
+    return deployment.Plan(region, name, image, given.artefact, given.execution_role, name, name, variants)
 
 
 def _cost(plan: deployment.Plan, embedded: bool) -> str:
@@ -325,18 +335,11 @@ def _null(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _described(client: SageMaker, endpoint: Endpoint) -> Endpoint:
-    """With its variants; as it was listed where that, or its config, is no longer there."""
-    try:
-        return client.describe(endpoint.name)
-    except NotFound:
-        return endpoint
-
-
 def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "name": endpoint.name,
         "status": endpoint.status,
+        "kind": endpoint.kind,
         "created": endpoint.created,
         "variants": [
             {"name": v.name, "instance": v.instance, "count": v.count, "weight": v.weight} for v in endpoint.variants
@@ -387,26 +390,66 @@ def _check_parts(check: str) -> tuple[str, str, float]:
     return match[1], match[2], float(match[3])
 
 
-def _connection(region: str | None) -> Connection:
+def _connection(given: argparse.Namespace) -> Connection:
     """Where the options and the environment point."""
     settings = Settings.from_environment()
-    return Connection(region or settings.region or DEFAULT_REGION, settings.sagemaker_url or None)
+    region = given.region or settings.region or DEFAULT_REGION
+    return Connection(region, settings.sagemaker_url, given.profile, given.role)
 
 
-def _proposed(body: bytes, width: int, height: int, class_names: tuple[str, ...]) -> Preset:
-    """How the reply looks, and that is told, for bytes alone are no proof."""
+def _hosting(client: SageMaker, endpoint: str) -> str:
+    """The endpoint's kind where it may be asked for; invoking alone needs no right to describe."""
+    try:
+        return client.describe(endpoint).hosting or "real-time"
+    except AccessDenied:
+        return "real-time"
+
+
+def _proposed(given: argparse.Namespace, body: bytes, width: int, height: int) -> Preset:
+    """How the reply looks, and that is told with its rivals, for bytes alone are no proof."""
     proposal = responses.propose(body, width, height)
     print(f"Read as {proposal.best.format}: {_plain(proposal.reason)}", file=sys.stderr)
-    return Preset(proposal.best.format, class_names, proposal.best.options)
+    for rival, reason in proposal.rivals:
+        print(f"Possible too, {rival.format}: {_plain(reason)}", file=sys.stderr)
+    options = {**dict(proposal.best.options), **_options(given)}
+    return Preset(proposal.best.format, _class_names(given.classes), tuple(options.items()))
 
 
-def _known_preset(given: argparse.Namespace, connection: Connection, names: tuple[str, ...]) -> Preset | None:
-    """The format that was named, or the demo endpoint's own; None where the replies must tell."""
-    if given.format:
-        return Preset(responses.find_format(given.format).name, names)
-    if is_loopback(connection.endpoint_url) and given.endpoint == DEMO_ENDPOINT:
-        return Preset("builtin-ssd", names or DEMO_CLASSES)
-    return None
+def _given_preset(given: argparse.Namespace) -> Preset | None:
+    """The preset of a file, or the format that was named; None where the reply must tell."""
+    names, options = _class_names(given.classes), _options(given)
+    if given.preset:
+        presets = list(read_presets(_read(given.preset)).values())
+        if len(presets) != 1:
+            raise BadSetting(f"{given.preset} holds {len(presets)} presets.", "Give a file with one preset in it.")
+        options = {**dict(presets[0].options), **options}
+        preset = Preset(presets[0].format, names or presets[0].class_names, tuple(options.items()))
+    elif given.format:
+        preset = Preset(responses.find_format(given.format).name, names, tuple(options.items()))
+    else:
+        return None
+    responses.settings_of(preset)
+    return preset
+
+
+def _known_preset(given: argparse.Namespace, connection: Connection) -> Preset | None:
+    """What was given, or the demo endpoint's own; None where the replies must tell."""
+    preset = _given_preset(given)
+    if preset is None and is_loopback(connection.endpoint_url) and given.endpoint == DEMO_ENDPOINT:
+        options = tuple(_options(given).items())
+        return Preset("builtin-ssd", _class_names(given.classes) or DEMO_CLASSES, options)
+    return preset
+
+
+def _options(given: argparse.Namespace) -> dict[str, str]:
+    """The options of the format, as NAME=VALUE each."""
+    pairs = [text.partition("=") for text in given.option]
+    for name, sign, _ in pairs:
+        if not name or not sign:
+            raise BadSetting(
+                f"--option {name!r} has no value.", "Write --option NAME=VALUE, for example letterbox=640x640."
+            )
+    return {name: value for name, _, value in pairs}
 
 
 def _class_names(path: Path | None) -> tuple[str, ...]:
@@ -525,6 +568,21 @@ def _confidence(text: str) -> float:
     return value
 
 
+def _add_connection(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    command.add_argument(
+        "--profile", metavar="NAME", help="profile of the AWS configuration (default: the usual chain)"
+    )
+    command.add_argument("--role", metavar="ARN", help="role to assume")
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
+    command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="option of the format")
+    command.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    command.add_argument("--preset", type=Path, metavar="FILE", help="format, options and classes as saved by the app")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smviz", description="See what an object detector behind an Amazon SageMaker endpoint does."
@@ -545,14 +603,13 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     one = command("endpoints", endpoints, "list the endpoints of a region")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
     one.add_argument("--json", action="store_true", help="for machines")
 
     one = command("parse", parse, "read one saved reply")
     one.add_argument("file", nargs="?", type=Path, help="the reply's bytes")
     one.add_argument("--image-size", type=_size, metavar="WxH", help="size in pixels of the image that was sent")
-    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
-    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    _add_reading(one)
     one.add_argument("--formats", action="store_true", help="list the known formats")
     one.add_argument("--json", action="store_true", help="for machines")
 
@@ -560,31 +617,34 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     one.add_argument("--endpoint", required=True, metavar="NAME")
     one.add_argument("--variant", metavar="NAME", help="production variant to call")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
     one.add_argument("--min-confidence", type=_confidence, default=0.0, metavar="C", help="leave out what is below")
-    one.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
-    one.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
+    one.add_argument("--component", metavar="NAME", help="inference component to call")
+    one.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
+    one.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
+    one.add_argument("--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint")
+    _add_reading(one)
     one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
     one.add_argument("--json", action="store_true", help="for machines")
 
     one = command("deploy", deploy, "make a model, an endpoint config and an endpoint")
     one.add_argument("--endpoint", required=True, metavar="NAME", help="also the model's and the config's name")
     one.add_argument("--artefact", default="", metavar="URI", help="the model, s3://bucket/path/model.tar.gz")
-    one.add_argument("--role", required=True, metavar="ARN", help="execution role")
+    one.add_argument("--execution-role", required=True, metavar="ARN", help="what the container works under")
     one.add_argument("--image", metavar="URI", help="container image (default: the built-in Object Detection)")
     machines = one.add_mutually_exclusive_group()
     machines.add_argument("--instance", metavar="TYPE", help="instance type (default: ml.m5.xlarge)")
     machines.add_argument("--serverless-memory", type=int, metavar="MB", help="serverless, with so much memory")
     one.add_argument("--count", type=int, metavar="N", help="instances (default: 1)")
     one.add_argument("--concurrency", type=int, metavar="N", help="most serverless calls at once (default: 5)")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
     one.add_argument("--plan", action="store_true", help="print the plan, its cost and the commands, and make nothing")
     one.add_argument("--json", action="store_true", help="for machines")
 
     one = command("teardown", teardown, "delete an endpoint, its config and its models")
     one.add_argument("--endpoint", required=True, metavar="NAME")
     one.add_argument("--yes", action="store_true", help="delete; without it, only what would be deleted is told")
-    one.add_argument("--region", help="AWS region (default: AWS_REGION, else us-east-1)")
+    _add_connection(one)
 
     one = command("evaluate", evaluate_command, "COCO's twelve numbers of a run or of a detections file")
     source = one.add_mutually_exclusive_group(required=True)

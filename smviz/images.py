@@ -90,6 +90,25 @@ def display(payload: Payload, longest: int) -> bytes:
     return _encoded(image, "JPEG", quality=90)
 
 
+def smaller(payload: Payload, longest: int, quality: int) -> Payload:
+    """The payload as a JPEG whose longer side is at most `longest` pixels; boxes refer to its new, smaller frame.
+
+    Args:
+        payload: the image that is too large.
+        longest: pixels.
+        quality: of the JPEG, 1 to 95.
+
+    Raises:
+        BadImage: when the payload was not made by `prepare` and holds no image.
+    """
+    image = _open(payload.body, "image", payload.width * payload.height)
+    with _decoding("image"):
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    note = f"scaled to {image.width} x {image.height} pixels, JPEG quality {quality}"
+    body = _encoded(image, "JPEG", quality=quality)
+    return _payload(body, "image/jpeg", image.width, image.height, (*payload.notes, note))
+
+
 def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     """The image with its header read and nothing decoded."""
     if not data:

@@ -116,8 +116,9 @@ class Settings:
         return cls(
             workspace=Path(environment.get("SMVIZ_WORKSPACE") or Path.home() / ".smviz"),
             sagemaker_url=environment.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
-            or environment.get("AWS_ENDPOINT_URL_SAGEMAKER"),
-            region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+            or environment.get("AWS_ENDPOINT_URL_SAGEMAKER")
+            or None,
+            region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
             allow_deploy=_yes_or_no("SMVIZ_ALLOW_DEPLOY", environment),
         )
 

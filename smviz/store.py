@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import secrets
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from smviz.database import Database, Migration, Transaction
 from smviz.errors import BadImage, BadSetting, StoreError, UnknownRun
@@ -20,6 +23,8 @@ from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 
 FILE_NAME = "workspace.db"
+
+Settings = TypeVar("Settings", Connection, Request, Preset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,13 @@ class Store:
         _check_images(images)
         run_id = secrets.token_hex(4)
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        target = (connection.region, connection.endpoint_url, request.endpoint, request.variant, request.accept)
+        how = (_to_json(connection), _to_json(request), _to_json(preset))
         truth = None if annotations is None else zlib.compress(annotations)
         rows = [(run_id, i, image.name, _to_column(image.path), image.data) for i, image in enumerate(images)]
 
         def write(db: Transaction) -> None:
             _check_run_name(db, name)
-            values = (run_id, name, created, *target, _preset_to_json(preset), truth)
-            db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)", (run_id, name, created, *how, truth))
             db.executemany("INSERT INTO image VALUES (?, ?, ?, ?, ?)", rows)
 
         self._database.write(write)
@@ -219,21 +223,30 @@ class Store:
 
     def save_preset(self, endpoint_key: str, preset: Preset) -> None:
         """Keep how the replies of an endpoint are read."""
-        row = (endpoint_key, _preset_to_json(preset))
+        row = (endpoint_key, _to_json(preset))
         self._database.write(lambda db: db.execute("INSERT OR REPLACE INTO preset VALUES (?, ?)", row))
 
     def preset(self, endpoint_key: str) -> Preset | None:
         """How the replies of an endpoint are read, or None where nobody has said so yet."""
         rows = self._database.read("SELECT preset FROM preset WHERE endpoint = ?", (endpoint_key,))
-        return _preset_from_json(rows[0][0]) if rows else None
+        return _from_json(rows[0][0], Preset) if rows else None
+
+    def save_request(self, endpoint_key: str, request: Request) -> None:
+        """Keep how images are sent to an endpoint."""
+        row = (endpoint_key, _to_json(request))
+        self._database.write(lambda db: db.execute("INSERT OR REPLACE INTO request VALUES (?, ?)", row))
+
+    def request(self, endpoint_key: str) -> Request | None:
+        """How images are sent to an endpoint, or None where nobody has said so yet."""
+        rows = self._database.read("SELECT request FROM request WHERE endpoint = ?", (endpoint_key,))
+        return _from_json(rows[0][0], Request) if rows else None
 
 
 def _create_tables(db: Transaction) -> None:
     db.execute(
         """CREATE TABLE run (
             id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL,
-            region TEXT NOT NULL, endpoint_url TEXT,
-            endpoint TEXT NOT NULL, variant TEXT, accept TEXT NOT NULL, preset TEXT NOT NULL,
+            connection TEXT NOT NULL, request TEXT NOT NULL, preset TEXT NOT NULL,
             annotations BLOB)"""
     )
     db.execute(
@@ -252,11 +265,12 @@ def _create_tables(db: Transaction) -> None:
             CHECK ((failure_kind IS NULL) != (body IS NULL)))"""
     )
     db.execute("CREATE TABLE preset (endpoint TEXT PRIMARY KEY, preset TEXT NOT NULL)")
+    db.execute("CREATE TABLE request (endpoint TEXT PRIMARY KEY, request TEXT NOT NULL)")
 
 
 MIGRATIONS: tuple[Migration, ...] = (_create_tables,)
 
-_SELECT_RUN = """SELECT id, name, created, region, endpoint_url, endpoint, variant, accept, preset,
+_SELECT_RUN = """SELECT id, name, created, connection, request, preset,
     (SELECT count(*) FROM image WHERE image.run = id),
     (SELECT count(*) FROM outcome WHERE outcome.run = id AND failure_kind IS NULL),
     (SELECT count(*) FROM outcome WHERE outcome.run = id AND failure_kind IS NOT NULL)
@@ -269,9 +283,9 @@ _SELECT_OUTCOMES = """SELECT image, sha256, width, height, attempts, failure_kin
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, name, created, region, endpoint_url, endpoint, variant, accept, preset, *counts = row
-    connection, request = Connection(region, endpoint_url), Request(endpoint, variant, accept)
-    return Run(run_id, name, created, connection, request, _preset_from_json(preset), *counts)
+    run_id, name, created, connection, request, preset, *counts = row
+    how = (_from_json(connection, Connection), _from_json(request, Request), _from_json(preset, Preset))
+    return Run(run_id, name, created, *how, *counts)
 
 
 def _outcome_columns(outcome: Outcome) -> tuple[object, ...]:
@@ -288,14 +302,13 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
     return Outcome(image, sha256, width, height, attempts, reply, failure)
 
 
-def _preset_to_json(preset: Preset) -> str:
-    return json.dumps({"format": preset.format, "class_names": preset.class_names, "options": preset.options})
+def _to_json(settings: Connection | Request | Preset) -> str:
+    return json.dumps(dataclasses.asdict(settings))
 
 
-def _preset_from_json(text: str) -> Preset:
-    fields = json.loads(text)
-    options = tuple((name, value) for name, value in fields["options"])
-    return Preset(fields["format"], tuple(fields["class_names"]), options)
+def _from_json(text: str, kind: type[Settings]) -> Settings:
+    # A field that this version does not know, or that an older one did not write, is no hindrance.
+    return msgspec.convert(json.loads(text), kind)
 
 
 def _to_column(path: Path | None) -> bytes | None:

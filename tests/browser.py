@@ -109,7 +109,7 @@ def open_browser(
     def note(message: ConsoleMessage) -> None:
         # On a deep link Streamlit first looks for its server below the page's path, and is told 404.
         if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
-            complaints.append(message.text)
+            complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         context = playwright.chromium.launch_persistent_context(
@@ -134,4 +134,4 @@ def open_browser(
             yield open_page
         finally:
             context.close()
-    assert complaints == []
+    assert not complaints, "the browser complained:\n" + "\n".join(complaints)

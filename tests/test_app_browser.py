@@ -147,6 +147,7 @@ class TestTheWholeStory:
             run = re.search(r"run=(\w+)", page.url)
             assert run
             no_traceback(page)
+            page.close()  # before its server goes
 
         command = [sys.executable, "-m", "smviz", "evaluate", "--json", "--run", run[1]]
         command += ["--annotations", str(SAMPLES.annotations)]
@@ -175,6 +176,7 @@ class TestDeepLinks:
             for name in ("Home", "Endpoint", "Detect", "Evaluate"):
                 expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
             no_traceback(page)
+            page.close()  # before its server goes
 
     def test_the_choice_survives_a_reload_and_a_change_of_page(self, app, browser):
         """Variant B stays chosen after a reload and on the next page."""
@@ -278,6 +280,7 @@ class TestAnAwsRegion:
                 shown(page)
                 assert counting.calls == 2  # a reload is a new session, which remembers nothing
                 no_traceback(page)
+                page.close()  # before its server goes
 
 
 class TestNoCredentials:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from aws_cli import AWS_CLI
 
 from smviz.local import SAMPLES, EmbeddedServer
 
@@ -47,7 +47,7 @@ class Terminal:
         self.home = home
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self.environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            **AWS_CLI,
             "HOME": str(home),
             "AWS_ACCESS_KEY_ID": "none",
             "AWS_SECRET_ACCESS_KEY": "none",

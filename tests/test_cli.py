@@ -23,8 +23,9 @@ from smviz.cli import main
 from smviz.evaluation import evaluate
 from smviz.images import prepare
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, SAMPLES, EmbeddedServer, Faults
+from smviz.presets import presets_json
 from smviz.records import ImageRef
-from smviz.responses import FORMATS, parse_in_order
+from smviz.responses import FORMATS, parse_in_order, propose
 from smviz.runner import run_images
 from smviz.sagemaker import SageMaker
 from smviz.settings import Connection, Preset, Request
@@ -85,6 +86,8 @@ def process(*arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts background jobs with Ctrl-C ignored, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -244,8 +247,8 @@ class TestEndpoints:
         """A row for each endpoint."""
         status, out, err = smviz("endpoints")
         assert (status, err) == (0, "")
-        assert table(out)[0] == ["endpoint", "status", "variants", "instance", "created"]
-        assert table(out)[1][:4] == [DEMO_ENDPOINT, "InService", "A, B", "ml.m5.large"]
+        assert table(out)[0] == ["endpoint", "status", "kind", "variants", "instance", "created"]
+        assert table(out)[1][:5] == [DEMO_ENDPOINT, "InService", "real-time, A/B variants", "A, B", "ml.m5.large"]
 
     def test_json_for_machines(self, smviz, here):
         """The same with every variant's count and weight, and the time as ISO 8601."""
@@ -256,6 +259,7 @@ class TestEndpoints:
         assert endpoint == {
             "name": DEMO_ENDPOINT,
             "status": "InService",
+            "kind": "real-time, A/B variants",
             "variants": [
                 {"name": "A", "instance": "ml.m5.large", "count": 1, "weight": 1.0},
                 {"name": "B", "instance": "ml.m5.large", "count": 1, "weight": 0.0},
@@ -315,6 +319,42 @@ class TestParse:
             assert (row["class_id"], row["class_name"]) == (known["class_id"], known["class_name"])
             assert row["confidence"] == known["score"]
             assert row["xyxy"] == pytest.approx(known["xyxy"])
+
+    def test_an_option_changes_the_reading(self, smviz):
+        """--option is the format's own: boxes of a padded 640 x 640 frame are mapped back to the 640 x 480 image."""
+        given = ("--format", "builtin-ssd", "--option", "letterbox=640x640", "--json")
+        status, out, _ = smviz("parse", BUILT_IN, *self.SIZE, *given)
+        assert status == 0
+        assert json.loads(out)["detections"][0]["xyxy"] == pytest.approx([64, -16, 448, 496])
+
+    def test_a_preset_of_the_app_is_read(self, smviz, tmp_path):
+        """--preset takes format, options and class names from the file that the app saves."""
+        path = tmp_path / "preset.json"
+        path.write_bytes(presets_json({"mine": Preset("builtin-ssd", ("bicycle", "dog", "person"))}))
+        status, out, err = smviz("parse", BUILT_IN, *self.SIZE, "--preset", path, "--json")
+        assert (status, err) == (0, "")
+        assert json.loads(out)["detections"][0]["class_name"] == "bicycle"
+
+    def test_rivals_are_told(self, smviz):
+        """Rows of six numbers between 0 and 1 could be two formats; the one not taken is named on stderr."""
+        status, _, err = smviz("parse", PAYLOADS / "builtin_ssd.json", *self.SIZE)
+        assert status == 0
+        proposal = propose((PAYLOADS / "builtin_ssd.json").read_bytes(), 640, 480)
+        assert err.count("Possible too") == len(proposal.rivals)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ("--format", "builtin-ssd", "--option", "letterbox"),
+            ("--format", "builtin-ssd", "--option", "letterbox=large"),
+            ("--format", "builtin-ssd", "--option", "colour=red"),
+            ("--preset", __file__),
+            ("--preset", "no such file"),
+        ],
+    )
+    def test_a_wrong_option_or_preset_is_refused(self, smviz, wrong):
+        """An option without a value, with a wrong one, or unknown; a file that is no preset or not there."""
+        assert_refused(smviz("parse", BUILT_IN, *self.SIZE, *wrong))
 
     @pytest.mark.parametrize(
         "name", sorted(path.name for path in PAYLOADS.glob("[!_]*.json") if path.stem not in {"tf_serving_error_body"})
@@ -522,7 +562,9 @@ class TestDetect:
     @pytest.mark.parametrize("wrong", [("--endpoint", "nobody"), ("--endpoint", DEMO_ENDPOINT, "--variant", "Z")])
     def test_what_no_image_would_escape_ends_it(self, smviz, here, wrong):
         """An unknown endpoint or variant is told once."""
-        assert_refused(smviz("detect", *SAMPLES.images[:3], *wrong), str(SAMPLES.images[0]))
+        status, out, err = smviz("detect", *SAMPLES.images[:3], *wrong)
+        assert_refused((status, out, err), wrong[-1])
+        assert len(err.splitlines()) == 2
 
     def test_what_was_found_before_the_end_is_kept(self, smviz, tmp_path, monkeypatch):
         """When the server goes away, the answers so far are printed."""

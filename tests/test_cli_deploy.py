@@ -21,7 +21,7 @@ from smviz.settings import Connection
 ROOT = Path(__file__).parent.parent
 ROLE = "arn:aws:iam::123456789012:role/service-role/execution"
 ADVICE = re.compile(r"^smviz: .+\n {7}\S.+$", re.MULTILINE)
-WHAT = ("--artefact", "embedded://highway-a.onnx", "--role", ROLE)
+WHAT = ("--artefact", "embedded://highway-a.onnx", "--execution-role", ROLE)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,16 @@ class TestDeploy:
 
     def test_the_cost_on_aws(self, smviz):
         """The price is told with where it comes from, without any call; an unknown one is told as unknown."""
-        arguments = ("deploy", "--endpoint", "cars", "--artefact", "s3://b/m.tar.gz", "--role", ROLE, "--plan")
+        arguments = (
+            "deploy",
+            "--endpoint",
+            "cars",
+            "--artefact",
+            "s3://b/m.tar.gz",
+            "--execution-role",
+            ROLE,
+            "--plan",
+        )
         assert "about 5.52 USD a day, also while idle: 0.23 USD per hour for ml.m5.xlarge" in smviz(*arguments)[1]
         assert "about 11.04 USD a day" in smviz(*arguments, "--count", 2)[1]
         assert "is not known here" in smviz(*arguments, "--instance", "ml.q9.large")[1]
@@ -121,7 +130,7 @@ class TestDeploy:
 
     def test_a_failure(self, smviz, client):
         """The reason, the likely causes, what exists, and commands that delete just that."""
-        wrong = ("--artefact", "embedded://missing.onnx", "--role", ROLE)
+        wrong = ("--artefact", "embedded://missing.onnx", "--execution-role", ROLE)
         status, _, err = smviz("deploy", "--endpoint", "cars", *wrong)
         assert status == 2
         assert ADVICE.search(err)
@@ -142,7 +151,7 @@ class TestDeploy:
         ("changes", "word"),
         [
             (("--endpoint", "my cars"), "' '"),
-            (("--role", "admin"), "'admin'"),
+            (("--execution-role", "admin"), "'admin'"),
             (("--artefact", "model.zip"), "'model.zip'"),
             (("--instance", "m5"), "'m5'"),
             (("--count", "0"), "0 instances"),

@@ -120,7 +120,6 @@ class TestTheWholeStory:
             expect(page.get_by_text("elapsed")).to_have_count(0)
             view(page, "Connect")
             expect(page.get_by_role("heading", name="cars")).to_be_visible()
-            expect(page.get_by_text("It runs on this machine and costs nothing.").first).to_be_visible()
 
             page.get_by_text("Update to another config").click()
             expect(page.get_by_role("combobox", name="Model artefact")).to_have_value("embedded://highway-a.onnx")

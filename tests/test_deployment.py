@@ -5,12 +5,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import botocore.session
 import pytest
+from aws_cli import AWS_CLI
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -454,7 +453,7 @@ class TestCommands:
         """Pasted unchanged, the commands deploy to the embedded endpoint and delete all of it again."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            **AWS_CLI,
             "HOME": str(tmp_path),
             "AWS_ACCESS_KEY_ID": "none",
             "AWS_SECRET_ACCESS_KEY": "none",

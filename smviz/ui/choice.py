@@ -10,20 +10,38 @@ import streamlit as st
 from smviz import responses
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
 from smviz.records import Detections, Endpoint, Payload, Reply
-from smviz.settings import Preset, Request
-from smviz.ui.resources import EMBEDDED, door, region_names, store
+from smviz.sagemaker import DEFAULT_REGION
+from smviz.settings import Connection, Preset, Request
+from smviz.ui.resources import EMBEDDED, described, door, embedded_server, region_names, store
 
 DEMO_PRESET = Preset("builtin-ssd", DEMO_CLASSES)
+LINKED = ("region", "endpoint", "variant", "profile", "role")  # what an address tells of a choice
 REPLIES_KEPT = 50  # replies that a session remembers, so that showing an image again costs no call
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is connected: "embedded" or an AWS region, an endpoint's name, a variant (None: traffic decides)."""
+    """What is connected.
+
+    Attributes:
+        region: "embedded" or an AWS region.
+        endpoint: its name, or None while none is chosen.
+        variant: the production variant to call, or None where there is only one, or none can be named.
+        profile, role: whose credentials are used in an AWS region; None for the usual chain.
+    """
 
     region: str = EMBEDDED
     endpoint: str | None = None
     variant: str | None = None
+    profile: str | None = None
+    role: str | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """Where it is called, and as whom."""
+        if self.region == EMBEDDED:
+            return Connection(DEFAULT_REGION, embedded_server().url)
+        return Connection(self.region, profile=self.profile, role=self.role)
 
     @property
     def key(self) -> str:
@@ -40,21 +58,16 @@ class Chosen:
         """Where it is, in words."""
         return "embedded, on this machine" if self.region == EMBEDDED else self.region
 
-    def request(self) -> Request:
-        """How images are sent to it."""
-        return Request(self.endpoint or "", self.variant)
-
     def link(self) -> dict[str, str]:
         """The query parameters that restore this choice."""
-        named = {"region": self.region, "endpoint": self.endpoint, "variant": self.variant}
-        return {name: value for name, value in named.items() if value}
+        return {name: value for name in LINKED if (value := getattr(self, name))}
 
 
 def choose(chosen: Chosen) -> None:
     """Keep a choice."""
     st.session_state["chosen"] = chosen
     wanted = chosen.link()
-    for name in ("region", "endpoint", "variant"):
+    for name in LINKED:
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:
@@ -72,7 +85,10 @@ def restored() -> Chosen:
     endpoint = st.query_params.get("endpoint") or (kept.endpoint if region == kept.region else None) or demo
     same = (region, endpoint) == (kept.region, kept.endpoint)
     variant = st.query_params.get("variant") or (kept.variant if same else None)
-    chosen = Chosen(region, endpoint, variant)
+    whose = {}
+    if region != EMBEDDED:
+        whose = {name: st.query_params.get(name) or getattr(kept, name) for name in ("profile", "role")}
+    chosen = Chosen(region, endpoint, variant, **whose)
     choose(chosen)
     return chosen
 
@@ -80,7 +96,7 @@ def restored() -> Chosen:
 def variant_picker(chosen: Chosen, endpoint: Endpoint) -> Chosen:
     """Let a person pick the variant where there is more than one; the first one unless told otherwise."""
     names = [variant.name for variant in endpoint.variants]
-    if len(names) < 2:
+    if len(names) < 2 or endpoint.components or endpoint.hosting == "asynchronous":
         kept = replace(chosen, variant=None)
     else:
         picked = st.segmented_control(
@@ -103,6 +119,17 @@ def preset_of(chosen: Chosen) -> Preset:
     return store().preset(chosen.key) or (DEMO_PRESET if chosen.region == EMBEDDED else Preset("builtin-ssd"))
 
 
+def request_of(chosen: Chosen) -> Request:
+    """How images are sent to the chosen endpoint: what was saved for it, its kind, and the chosen variant.
+
+    Raises:
+        EndpointError: when the endpoint cannot be described.
+    """
+    saved = store().request(chosen.key) or Request(chosen.endpoint or "")
+    hosting = described(chosen.connection, chosen.endpoint or "").hosting or "real-time"
+    return replace(saved, endpoint=chosen.endpoint or "", variant=chosen.variant, hosting=hosting)
+
+
 def call_once(chosen: Chosen, payload: Payload, again: bool = False) -> Reply:
     """The endpoint's reply to an image; the session remembers it, so that a rerun never calls twice.
 
@@ -110,10 +137,11 @@ def call_once(chosen: Chosen, payload: Payload, again: bool = False) -> Reply:
         EndpointError: when the call fails.
     """
     replies: dict[str, Reply] = st.session_state.setdefault("replies", {})
-    key = hashlib.sha256(repr((chosen, payload.sha256)).encode()).hexdigest()
+    request = request_of(chosen)
+    key = hashlib.sha256(repr((chosen, request, payload.sha256)).encode()).hexdigest()
     if again or key not in replies:
         with st.spinner(f"Asking {chosen.label} …", show_time=True):
-            replies[key] = door(chosen.region).invoke(chosen.request(), payload)
+            replies[key] = door(chosen.connection).invoke(request, payload)
         while len(replies) > REPLIES_KEPT:
             replies.pop(next(iter(replies)))
     return replies[key]

@@ -41,7 +41,6 @@ from smviz.ui.planning import (
 from smviz.ui.progress import (
     begin,
     billing,
-    failure_reason,
     may_deploy,
     not_allowed,
     pause,
@@ -74,15 +73,12 @@ def deploy_view(chosen: Chosen) -> None:
 
 
 def manage(endpoint: Endpoint, chosen: Chosen) -> None:
-    """What can be done to the chosen endpoint: see what it costs, follow it, update it, delete it."""
+    """What can be done to the chosen endpoint: follow it, update it, delete it."""
     notices(chosen)
-    if not shown_work(chosen, endpoint.name):
-        if endpoint.status in IN_PROGRESS:
-            watch(chosen, endpoint.name)
-        failure_reason(endpoint)
+    if not shown_work(chosen, endpoint.name) and endpoint.status in IN_PROGRESS:
+        watch(chosen, endpoint.name)
     if endpoint.status in IN_PROGRESS:
         return
-    st.markdown(f":material/payments: {billing(endpoint, chosen)}")
     with shown_errors():
         if not may_deploy():
             not_allowed()
@@ -107,11 +103,11 @@ def _titled(title: str, note: str, icon: str) -> None:
 
 def _followed(chosen: Chosen) -> None:
     """The chosen endpoint, when AWS says that it is in progress and no work of this server tells of it already."""
-    work = deployments().get((chosen.region, chosen.endpoint or ""))
+    work = deployments().get((chosen.connection, chosen.endpoint or ""))
     if chosen.endpoint is None or (work and work.progress.state == "running"):
         return
     try:
-        endpoint = described(chosen.region, chosen.endpoint)
+        endpoint = described(chosen.connection, chosen.endpoint)
     except SmvizError:  # the form can be filled in all the same
         return
     if endpoint.status in IN_PROGRESS:
@@ -147,8 +143,8 @@ def _plan(plan: Plan, chosen: Chosen, allowed: bool) -> None:
         label = f"Deploy {plain(plan.endpoint)}" if plan.endpoint else "Deploy"
         if st.button(label, type="primary", icon=":material/rocket_launch:", disabled=bool(problems), width="stretch"):
             with shown_errors():
-                work = deploy(door(chosen.region), plan, embedded, pause(chosen))
-                st.session_state["to choose"] = (chosen.region, plan.endpoint)
+                work = deploy(door(chosen.connection), plan, embedded, pause(chosen))
+                st.session_state["to choose"] = (chosen.connection, plan.endpoint)
                 begin(chosen, plan.endpoint, work)
     if not problems:
         with st.expander("The same as AWS CLI commands", icon=":material/terminal:"):
@@ -179,7 +175,7 @@ def _update(endpoint: Endpoint, chosen: Chosen) -> None:
     label = f"Update {plain(endpoint.name)}"
     if st.button(label, type="primary", icon=":material/upgrade:", disabled=bool(problems), key=f"{key} go"):
         with shown_errors():
-            client = door(chosen.region)
+            client = door(chosen.connection)
             begin(chosen, endpoint.name, update(client, plan, client.describe(endpoint.name), embedded, pause(chosen)))
     if not problems:
         with st.popover("AWS CLI commands", icon=":material/terminal:"):
@@ -211,12 +207,15 @@ def _move(endpoint: Endpoint, chosen: Chosen, key: str) -> None:
         config = st.text_input("Name of the endpoint config", key=f"{key} config").strip()
         if st.form_submit_button(f"Update {plain(endpoint.name)}", type="primary", icon=":material/upgrade:"):
             with shown_errors():
-                work = move(door(chosen.region), door(chosen.region).describe(endpoint.name), config, pause(chosen))
+                work = move(
+                    door(chosen.connection), door(chosen.connection).describe(endpoint.name), config, pause(chosen)
+                )
                 begin(chosen, endpoint.name, work)
 
 
 def _delete(endpoint: Endpoint, chosen: Chosen) -> None:
     parts = whole(endpoint)
+    st.markdown(billing(endpoint, chosen))
     step_list(removal(parts))
     for note in endpoint.notes:
         st.caption(f":orange[:material/warning:] Not all that is behind it is known: {plain(note)}")
@@ -233,7 +232,7 @@ def _delete(endpoint: Endpoint, chosen: Chosen) -> None:
         st.error("Nothing was deleted: the name typed is not the endpoint's.", icon=":material/error:")
     elif asked:
         with shown_errors():
-            begin(chosen, endpoint.name, remove(door(chosen.region), parts, pause(chosen)))
+            begin(chosen, endpoint.name, remove(door(chosen.connection), parts, pause(chosen)))
     with st.popover("AWS CLI commands", icon=":material/terminal:"):
         aws_cli(commands(removal(parts), aws_region(chosen)), chosen)
 
@@ -245,7 +244,7 @@ def _is_plain(endpoint: Endpoint) -> bool:
 
 def _model(chosen: Chosen, name: str) -> Model:
     try:
-        return door(chosen.region).describe_model(name) if name else Model(name)
+        return door(chosen.connection).describe_model(name) if name else Model(name)
     except SmvizError as error:
         show_error(error)
         return Model(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from smviz.errors import SmvizError
+from smviz.errors import EndpointError, ModelError, SmvizError
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
 
@@ -53,11 +53,13 @@ def connection_bar(chosen: Chosen) -> Chosen:
         page_link("Endpoint", "Choose an endpoint", chosen)
         st.stop()
     with shown_errors():
-        endpoint = described(chosen.region, chosen.endpoint)
+        endpoint = described(chosen.connection, chosen.endpoint)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(plain(endpoint.name), icon=":material/dns:", color="blue")
         st.badge(chosen.place, icon=":material/location_on:", color="gray")
         status_badge(endpoint.status)
+        if endpoint.kind not in {"", "real-time", "real-time, A/B variants"}:
+            st.badge(endpoint.kind, icon=":material/category:", color="gray")
         chosen = variant_picker(chosen, endpoint)
     if not endpoint.answers:
         st.warning(f"This endpoint is {endpoint.status} and answers no calls now.", icon=":material/hourglass_top:")
@@ -85,8 +87,12 @@ def shown_errors() -> Iterator[None]:
 
 
 def show_error(error: SmvizError) -> None:
-    """What happened, and what to do."""
-    st.error(f"**{plain(error.message)}**  \n{plain(error.advice)}", icon=":material/error:")
+    """What happened, what to do, whether trying again helps, and where the container's log is."""
+    outlook = f"  \n{error.outlook}" if isinstance(error, EndpointError) else ""
+    log = ""
+    if isinstance(error, ModelError) and error.log_url:
+        log = f"  \n[The container's log in CloudWatch]({error.log_url})"
+    st.error(f"**{plain(error.message)}**  \n{plain(error.advice)}{outlook}{log}", icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -26,7 +26,7 @@ def connected(chosen: Chosen) -> None:
     if chosen.endpoint is None:
         st.info("No endpoint is chosen yet.", icon=":material/dns:")
         return
-    endpoint = described(chosen.region, chosen.endpoint)
+    endpoint = described(chosen.connection, chosen.endpoint)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"Connected: **{plain(endpoint.name)}**")
@@ -59,7 +59,7 @@ def live_example(chosen: Chosen) -> None:
     """
     if chosen.region != EMBEDDED or chosen.endpoint is None:
         return
-    if not described(chosen.region, chosen.endpoint).answers:
+    if not described(chosen.connection, chosen.endpoint).answers:
         return
     sample = SAMPLES.images[0]
     payload = prepared(sample.read_bytes(), sample.name)

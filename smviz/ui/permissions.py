@@ -11,7 +11,7 @@ from smviz.sagemaker import Model
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain
 from smviz.ui.planning import aws_region
-from smviz.ui.resources import EMBEDDED, account_number, door
+from smviz.ui.resources import EMBEDDED, door, identity
 
 
 def permissions_view(chosen: Chosen, endpoint: Endpoint | None) -> None:
@@ -59,7 +59,7 @@ def _resources(chosen: Chosen, endpoint: Endpoint) -> Resources:
 def _model(chosen: Chosen, name: str) -> Model:
     """The model behind the endpoint, as far as it may be read."""
     try:
-        return door(chosen.region).describe_model(name) if name else Model(name)
+        return door(chosen.connection).describe_model(name) if name else Model(name)
     except SmvizError as error:
         st.caption(f"Some policies cannot be filled in: {plain(error.message)}")
         return Model(name)
@@ -67,7 +67,7 @@ def _model(chosen: Chosen, name: str) -> Model:
 
 def _account(chosen: Chosen, model: Model) -> str:
     try:
-        return account_number(chosen.region)
+        return identity(chosen.connection).account
     except SmvizError as error:
         st.caption(f"The account is taken from the role: {plain(error.message)}")
         return model.role.split(":")[4] if model.role.count(":") > 4 else ""

@@ -21,7 +21,7 @@ from smviz.pricing import (
 )
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain
-from smviz.ui.resources import EMBEDDED, connection, embedded_server, execution_roles
+from smviz.ui.resources import EMBEDDED, embedded_server, execution_roles
 
 BUILT_IN, OTHER = "Built-in Object Detection", "Another image"
 INSTANCES, SERVERLESS = "Instances", "Serverless"
@@ -32,7 +32,7 @@ MEMORY = tuple(range(1024, 6144 + 1, 1024))  # MB
 
 def aws_region(chosen: Chosen) -> str:
     """The region of a plan; the embedded endpoint plays one."""
-    return connection(chosen.region).region
+    return chosen.connection.region
 
 
 def artefact_input(chosen: Chosen, key: str, value: str = "") -> str:
@@ -91,7 +91,7 @@ def role_input(chosen: Chosen, key: str, value: str = "") -> str:
     """The execution role: one of those that there are, or an ARN typed in."""
     label, help_text = "Execution role", "What the model's container works under: it reads the artefact and the image."
     try:
-        roles = execution_roles(chosen.region)
+        roles = execution_roles(chosen.connection)
     except SmvizError as error:
         typed = st.text_input(label, value, key=f"{key} typed", help=help_text, persist_state="session")
         st.caption(f"The roles cannot be listed, so type the ARN: {plain(error.message)}")

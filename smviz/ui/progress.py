@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from smviz.deploying import IN_PROGRESS, Deploying, Deployment, Part, failed, idle_cost, part_of, remove, since
+from smviz.deploying import IN_PROGRESS, Deploying, Deployment, Part, idle_cost, part_of, remove, since
 from smviz.deployment import what_stays
 from smviz.errors import NotFound, SmvizError
 from smviz.records import Endpoint
@@ -50,12 +51,12 @@ def pause(chosen: Chosen) -> float:
 
 def begin(chosen: Chosen, endpoint: str, work: Deploying) -> None:
     """Start work on an endpoint, remember it, and draw the page anew."""
-    going_on = deployments().get((chosen.region, endpoint))
+    going_on = deployments().get((chosen.connection, endpoint))
     if going_on and going_on.progress.state == "running":
         st.warning(f"Other work on {plain(endpoint)} is not finished yet.", icon=":material/hourglass_top:")
         return
-    deployments()[chosen.region, endpoint] = work
-    st.session_state.setdefault("begun", set()).add((chosen.region, endpoint))
+    deployments()[chosen.connection, endpoint] = work
+    st.session_state.setdefault("begun", set()).add((chosen.connection, endpoint))
     work.start()
     _renew()
 
@@ -78,11 +79,11 @@ def billing(endpoint: Endpoint, chosen: Chosen) -> str:
 
 def shown_work(chosen: Chosen, name: str) -> bool:
     """The last work on an endpoint: going on, failed, or just ended; whether there was anything to show."""
-    work = deployments().get((chosen.region, name))
+    work = deployments().get((chosen.connection, name))
     if work is None:
         return False
     now = work.progress
-    mine = (chosen.region, name) in st.session_state.get("begun", ())
+    mine = (chosen.connection, name) in st.session_state.get("begun", ())
     if now.state == "running":
         watch(chosen, name)
     elif now.state == "failed":
@@ -96,8 +97,8 @@ def shown_work(chosen: Chosen, name: str) -> bool:
 
 def shown_elsewhere(chosen: Chosen, name: str | None = None) -> None:
     """The work on the other endpoints of the region."""
-    for region, other in list(deployments()):
-        if region == chosen.region and other != name:
+    for where, other in list(deployments()):
+        if where == chosen.connection and other != name:
             shown_work(chosen, other)
 
 
@@ -109,13 +110,13 @@ def watch(chosen: Chosen, name: str) -> None:
 
 @st.fragment(run_every=2)
 def _live(chosen: Chosen, name: str) -> None:
-    work = deployments().get((chosen.region, name))
+    work = deployments().get((chosen.connection, name))
     now = work.progress if work else None
     endpoint = _look(chosen, name)
-    if endpoint and st.session_state.get("to choose") == (chosen.region, name):
+    if endpoint and st.session_state.get("to choose") == (chosen.connection, name):
         # Not before AWS knows it: until then nothing could describe it.
         del st.session_state["to choose"]
-        choose(Chosen(chosen.region, name))
+        choose(_with_endpoint(chosen, name))
         _renew()
     running = now is not None and now.state == "running"
     if not running and (endpoint is None or endpoint.status not in IN_PROGRESS):
@@ -143,7 +144,7 @@ def _lines(now: Deployment) -> list[str]:
 
 def _look(chosen: Chosen, name: str) -> Endpoint | None:
     try:
-        return door(chosen.region).describe(name)
+        return door(chosen.connection).describe(name)
     except NotFound:
         return None
     except SmvizError as error:
@@ -154,7 +155,7 @@ def _look(chosen: Chosen, name: str) -> Endpoint | None:
 def _end(chosen: Chosen, name: str, now: Deployment | None) -> None:
     removed = now and now.purpose == "remove" and now.state == "finished"
     if removed and now and Part("endpoint", name) in map(part_of, now.steps) and chosen.endpoint == name:
-        choose(Chosen(chosen.region))
+        choose(_with_endpoint(chosen, None))
     _renew()
 
 
@@ -185,7 +186,7 @@ def _success(chosen: Chosen, name: str, now: Deployment) -> None:
             done = "is in service" if now.purpose == "deploy" else "is updated and in service"
             st.success(f"**{plain(name)}** {done} after {clock(now.elapsed)} minutes.", icon=":material/check_circle:")
             with shown_errors():
-                st.markdown(billing(described(chosen.region, name), chosen))
+                st.markdown(billing(described(chosen.connection, name), chosen))
             if now.left_over:
                 st.markdown(f"**No longer used by it:** {_named(now.left_over)}. They cost nothing.")
         _ways_on(chosen, name, now, "Remove these")
@@ -206,11 +207,11 @@ def _removed(chosen: Chosen, name: str, now: Deployment) -> None:
 def _ways_on(chosen: Chosen, name: str, now: Deployment, label: str) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if now.state == "finished" and now.purpose == "deploy":
-            page_link("Detect", "Look at an image with it", Chosen(chosen.region, name))
+            page_link("Detect", "Look at an image with it", _with_endpoint(chosen, name))
         if now.left_over and may_deploy() and st.button(label, icon=":material/delete:", key=f"clear {name}"):
-            begin(chosen, name, remove(door(chosen.region), now.left_over, pause(chosen)))
+            begin(chosen, name, remove(door(chosen.connection), now.left_over, pause(chosen)))
         if st.button("Dismiss", type="tertiary", key=f"dismiss {name}"):
-            deployments().pop((chosen.region, name), None)
+            deployments().pop((chosen.connection, name), None)
             st.rerun()
 
 
@@ -226,7 +227,5 @@ def _still_billed(chosen: Chosen, parts: Sequence[Part]) -> str:
     return "A model and a config cost nothing."
 
 
-def failure_reason(endpoint: Endpoint) -> None:
-    """Why an endpoint failed, in plain words, with the likely causes."""
-    if endpoint.status == "Failed" or endpoint.failure:
-        show_error(failed(endpoint))
+def _with_endpoint(chosen: Chosen, name: str | None) -> Chosen:
+    return replace(chosen, endpoint=name, variant=None)

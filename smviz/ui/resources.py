@@ -14,11 +14,12 @@ from smviz.deploying import Deploying
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
-from smviz.sagemaker import DEFAULT_REGION, SageMaker, regions
+from smviz.sagemaker import Identity, SageMaker, regions
 from smviz.settings import Connection, Settings
 from smviz.store import Store
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
+MOST_DESCRIBED = 50  # of more endpoints than this, the kind is told only for the one chosen
 
 
 @st.cache_resource(show_spinner="Starting the embedded endpoint …", on_release=lambda server: server.stop())
@@ -27,25 +28,15 @@ def embedded_server() -> EmbeddedServer:
     return EmbeddedServer().start()
 
 
-def connection(region: str) -> Connection:
-    """Where a region's endpoints are called; "embedded" is the endpoint on this machine."""
-    if region == EMBEDDED:
-        return Connection(DEFAULT_REGION, embedded_server().url)
-    return Connection(region)
-
-
 @st.cache_resource(ttl="10m", show_spinner=False)
-def _door(where: Connection) -> SageMaker:
-    return SageMaker(where)
-
-
-def door(region: str) -> SageMaker:
-    """The one client of a region; renewed now and then, so that renewed credentials are taken up.
+def door(where: Connection) -> SageMaker:
+    """The one client of a connection; renewed now and then, so that renewed credentials are taken up.
 
     Raises:
-        CredentialsError: when AWS_PROFILE names a profile that does not exist.
+        CredentialsError: when the profile does not exist.
+        BadSetting: when the role is no ARN of a role.
     """
-    return _door(connection(region))
+    return SageMaker(where)
 
 
 @st.cache_resource(show_spinner=False)
@@ -65,29 +56,19 @@ def batches() -> dict[str, BatchRun]:
 
 
 @st.cache_resource(show_spinner=False)
-def deployments() -> dict[tuple[str, str], Deploying]:
-    """The last work on each endpoint since this server is up, by region and endpoint; a closed tab does not end it."""
+def deployments() -> dict[tuple[Connection, str], Deploying]:
+    """The last work on each endpoint since this server is up, by where and its name; a closed tab does not end it."""
     return {}
 
 
 @st.cache_data(ttl="5m", show_spinner="Listing the execution roles …", scope="session")
-def execution_roles(region: str) -> tuple[str, ...]:
+def execution_roles(where: Connection) -> tuple[str, ...]:
     """The ARNs of the roles that SageMaker may assume.
 
     Raises:
         EndpointError: when they cannot be listed.
     """
-    return door(region).execution_roles()
-
-
-@st.cache_data(ttl="5m", show_spinner=False, scope="session")
-def account_number(region: str) -> str:
-    """The twelve digits of the account that is called.
-
-    Raises:
-        EndpointError: when AWS does not tell who is calling.
-    """
-    return door(region).whoami().account
+    return door(where).execution_roles()
 
 
 @st.cache_data(ttl="1d", show_spinner=False)
@@ -96,24 +77,35 @@ def region_names() -> tuple[str, ...]:
     return regions()
 
 
+@st.cache_data(ttl="5m", show_spinner=False, scope="session")
+def identity(where: Connection) -> Identity:
+    """Who calls: account and role.
+
+    Raises:
+        EndpointError: when AWS does not tell.
+    """
+    return door(where).whoami()
+
+
 @st.cache_data(ttl="15s", show_spinner="Listing the endpoints …", scope="session")
-def listed(region: str, name_contains: str = "") -> tuple[Endpoint, ...]:
-    """The endpoints of a region, newest first, without their variants.
+def listed(where: Connection, name_contains: str = "", status: str = "") -> tuple[Endpoint, ...]:
+    """The endpoints of a region, newest first, the first of them with their kinds and variants.
 
     Raises:
         EndpointError: when they cannot be listed.
     """
-    return door(region).endpoints(name_contains)
+    found = door(where).endpoints(name_contains, status)
+    return door(where).describe_all(found[:MOST_DESCRIBED]) + found[MOST_DESCRIBED:]
 
 
-@st.cache_data(ttl="15s", show_spinner=False, scope="session", max_size=500)
-def described(region: str, name: str) -> Endpoint:
-    """One endpoint with its variants.
+@st.cache_data(ttl="15s", show_spinner=False, scope="session", max_entries=500)
+def described(where: Connection, name: str) -> Endpoint:
+    """One endpoint with its kind and variants.
 
     Raises:
         EndpointError: when it cannot be described.
     """
-    return door(region).describe(name)
+    return door(where).describe(name)
 
 
 @st.cache_resource(max_entries=64, scope="session", show_spinner=False)

@@ -211,13 +211,16 @@ def one_image(evaluation: Evaluation, run: Run, name: str, threshold: float, iou
     """
     payload = prepared(store().image_data(run.id, name), name)
     picture = images.display(payload, LONGEST_SHOWN)
-    judged = judged_image(evaluation, evaluation.matches.ground_truth.image_names.index(name), iou)
+    truth = evaluation.matches.ground_truth
+    image = truth.image_names.index(name)
+    judged = judged_image(evaluation, image, iou)
+    width, height = (int(side) for side in truth.image_sizes[image])  # the frame that the boxes are in
     st.subheader(plain(name), anchor=False)
     state = viewer(
         image_url(picture, payload.content_type if picture is payload.body else "image/jpeg", "evaluate image"),
         judged.detections,
-        width=payload.width,
-        height=payload.height,
+        width=width or payload.width,
+        height=height or payload.height,
         key="evaluate viewer",
         image_key=f"{run.id} {name} {iou}",
         threshold=threshold,

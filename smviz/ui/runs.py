@@ -18,9 +18,9 @@ from smviz.records import Detections, GroundTruth, ImageRef, Outcome
 from smviz.runner import BatchRun
 from smviz.sagemaker import is_loopback
 from smviz.store import Run
-from smviz.ui.choice import Chosen, preset_of
+from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.frame import plain, show_error
-from smviz.ui.resources import EMBEDDED, batches, connection, door, store
+from smviz.ui.resources import EMBEDDED, batches, door, store
 
 SOURCES = ("Sample set", "Upload")
 WORKERS = 4
@@ -60,14 +60,16 @@ def start_run(chosen: Chosen, title: str, files: list[ImageRef], annotations: by
         StoreError: when the workspace cannot be written.
     """
     name = f"{chosen.label} on {title}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run = store().create_run(name, connection(chosen.region), chosen.request(), preset_of(chosen), files, annotations)
+    run = store().create_run(name, chosen.connection, request_of(chosen), preset_of(chosen), files, annotations)
     work_on(run)
     _open(run)
 
 
 def work_on(run: Run) -> None:
     """Call the endpoint, in the background, for the images of a run that have no reply yet."""
-    client = door(EMBEDDED if is_loopback(run.connection.endpoint_url) else run.connection.region)
+    # The embedded endpoint listens at another port every time it starts.
+    embedded = is_loopback(run.connection.endpoint_url)
+    client = door(Chosen(EMBEDDED).connection if embedded else run.connection)
     batches()[run.id] = BatchRun(store(), run, lambda payload: client.invoke(run.request, payload), WORKERS)
     batches()[run.id].start()
 
@@ -97,15 +99,17 @@ def run_label(run: Run) -> str:
     return f"{run.name} · {run.answered} of {run.total} images"
 
 
-def is_going_on(run: Run) -> bool:
-    """Whether this server is working on a run now."""
-    batch = batches().get(run.id)
-    return batch is not None and batch.progress.state in GOING_ON
+def going_on() -> frozenset[str]:
+    """The ids of the runs that this server works on now.
+
+    Ask before reading the store: what has ended by then is in the store whole.
+    """
+    return frozenset(run_id for run_id, batch in batches().items() if batch.progress.state in GOING_ON)
 
 
-def progress(run: Run) -> None:
+def progress(run: Run, live: frozenset[str]) -> None:
     """How far a run is, with a button to stop it or to go on with it."""
-    if is_going_on(run):
+    if run.id in live:
         _live(run.id)
         return
     batch = batches().get(run.id)

@@ -13,7 +13,7 @@ view = st.segmented_control(
 endpoint = None
 try:
     if chosen.endpoint:
-        endpoint = ui.described(chosen.region, chosen.endpoint)
+        endpoint = ui.described(chosen.connection, chosen.endpoint)
 except SmvizError as error:
     ui.show_error(error)
 if view == "Deploy":
@@ -23,7 +23,7 @@ elif view == "Permissions":
 elif endpoint:
     left, right = st.columns([1.15, 1], gap="large")
     with left:
-        st.dataframe({"Endpoint": [row.name for row in ui.listed(chosen.region)]})
+        st.dataframe({"Endpoint": [row.name for row in ui.listed(chosen.connection)]})
     with right:
         st.header(ui.plain(endpoint.name), anchor=False)
         manage(endpoint, chosen)
