@@ -82,8 +82,8 @@ def ends_well(page: Page) -> None:
 
 class TestTheWholeStory:
     def test_deploy_fail_mend_update_delete(self, app, environment, browser):
-        """A wrong artefact fails with its reason and is removed; the right one comes into service across a reload, is
-        updated to the other detector, and is deleted only by typing its name."""
+        """A wrong artefact fails with its reason and is removed; the right one comes into service, which another tab
+        sees and a reload survives, is updated to the other detector, and is deleted only by typing its name."""
         with start_app(app, environment) as url:
             page = browser(f"{url}/{VIEWS}")
             expect(alert(page, "The endpoint's name is empty")).to_be_visible()
@@ -113,10 +113,15 @@ class TestTheWholeStory:
             expect(alert(page, "Deleted: endpoint cars, endpoint config cars, model cars.")).to_be_visible()
 
             choose_artefact(page, "embedded://highway-a.onnx")
+            other = browser(f"{url}/{VIEWS}?view=Connect")
+            expect(other.get_by_role("heading", name="highway-demo")).to_be_visible()
             page.get_by_role("button", name="Deploy cars").click()
+            view(other, "Deploy")
+            expect(other.get_by_text(re.compile(r"0:0\d elapsed"))).to_be_visible()
+            other.close()
             expect(page).to_have_url(re.compile("endpoint=cars"))
             page.reload()
-            expect(page.get_by_text("elapsed")).to_be_visible()
+            expect(page.get_by_role("heading", name="The plan")).to_be_visible()
             expect(page.get_by_text("elapsed")).to_have_count(0)
             view(page, "Connect")
             expect(page.get_by_role("heading", name="cars")).to_be_visible()
