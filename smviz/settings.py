@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from smviz.errors import BadSetting
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -96,19 +98,33 @@ class Settings:
         workspace: the folder of the database of runs and presets.
         sagemaker_url: from AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME or AWS_ENDPOINT_URL_SAGEMAKER, or None.
         region: from AWS_REGION or AWS_DEFAULT_REGION, or None.
+        allow_deploy: from SMVIZ_ALLOW_DEPLOY, whether endpoints may be made and deleted; None where it is not said.
     """
 
     workspace: Path
     sagemaker_url: str | None = None
     region: str | None = None
+    allow_deploy: bool | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read SMVIZ_WORKSPACE (default: .smviz in the home folder) and the AWS variables named above."""
+        """Read SMVIZ_WORKSPACE (default: .smviz in the home folder) and the variables named above.
+
+        Raises:
+            BadSetting: when a variable holds what it cannot mean.
+        """
         return cls(
             workspace=Path(environment.get("SMVIZ_WORKSPACE") or Path.home() / ".smviz"),
             sagemaker_url=environment.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
             or environment.get("AWS_ENDPOINT_URL_SAGEMAKER")
             or None,
             region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+            allow_deploy=_yes_or_no("SMVIZ_ALLOW_DEPLOY", environment),
         )
+
+
+def _yes_or_no(name: str, environment: Mapping[str, str]) -> bool | None:
+    word = environment.get(name, "").strip().lower()
+    if word not in {"", "1", "true", "yes", "0", "false", "no"}:
+        raise BadSetting(f"{name} is {word!r}, which is neither yes nor no.", "Set it to 1 or 0, or not at all.")
+    return word in {"1", "true", "yes"} if word else None

@@ -24,11 +24,14 @@ from smviz.deployment import (
     built_in_image,
     check,
     cli_commands,
+    commands,
+    move_step,
     name_fault,
     partition_of,
     steps,
     teardown_commands,
     teardown_steps,
+    update_steps,
     what_stays,
 )
 from smviz.errors import BadSetting
@@ -67,7 +70,7 @@ def with_compute(compute, **changes):
     return replace(PLAN, variants=(PlannedVariant(compute, **changes),))
 
 
-def commands(script):
+def words_of(script):
     """The words of every command in a script whose commands are joined by &&."""
     found = [[]]
     for word in shlex.split(script.replace("\\\n", "")):
@@ -403,7 +406,7 @@ class TestCommands:
     @pytest.mark.parametrize("plan", [PLAN, SERVERLESS, TWO_VARIANTS])
     def test_same_as_the_steps(self, plan):
         """Split as a shell does, the commands have the operations and arguments of the steps, in order."""
-        model, config, endpoint, wait = commands(cli_commands(plan))
+        model, config, endpoint, wait = words_of(cli_commands(plan))
         for words, step in zip((model, config, endpoint), steps(plan), strict=True):
             assert words[:3] == ["aws", "sagemaker", step.operation.replace("_", "-")]
             given = options(words)
@@ -417,7 +420,7 @@ class TestCommands:
 
     def test_teardown(self):
         """The teardown deletes endpoint, config and model, and waits between the first two."""
-        done = [" ".join(words[2:]) for words in commands(teardown_commands(Teardown("us-east-1", "e", "c", ("m",))))]
+        done = [" ".join(words[2:]) for words in words_of(teardown_commands(Teardown("us-east-1", "e", "c", ("m",))))]
         assert done == [
             "delete-endpoint --endpoint-name e --region us-east-1",
             "wait endpoint-deleted --endpoint-name e --region us-east-1",
@@ -443,7 +446,7 @@ class TestCommands:
 
     def test_nothing_is_read_from_elsewhere(self):
         """No option begins with a URL: version 1 of the CLI would fetch it."""
-        for words in commands(cli_commands(PLAN)):
+        for words in words_of(cli_commands(PLAN)):
             assert not any(word.startswith(("http", "file:", "s3:")) for word in words)
 
     def test_the_aws_cli_takes_them(self, tmp_path):
@@ -470,3 +473,40 @@ class TestCommands:
             gone = bash(f"set -e\n{teardown_commands(Teardown.of(PLAN))}{listing}", env=environment, timeout=60)
             assert gone.returncode == 0, gone.stderr
             assert gone.stdout.split()[-3:] == before
+
+
+class TestEmbeddedArtefact:
+    EMBEDDED = replace(PLAN, artefact="embedded://highway-a.onnx")
+
+    def test_only_where_it_is_said(self):
+        """The artefacts of the embedded endpoint pass only for it, and S3 passes there too."""
+        assert check(self.EMBEDDED, embedded=True) == check(PLAN, embedded=True) == ()
+        assert fields(self.EMBEDDED) == ["artefact"]
+
+    @pytest.mark.parametrize("artefact", ["embedded://", "embedded://a b", "", "file:///a.onnx"])
+    def test_what_is_none(self, artefact):
+        """It must name something."""
+        problems = check(replace(PLAN, artefact=artefact), embedded=True)
+        assert [problem.field for problem in problems] == ["artefact"]
+
+
+class TestUpdateSteps:
+    def test_order(self):
+        """A new model, a new config, and the endpoint that there is moves to it."""
+        made = update_steps(PLAN)
+        assert [step.operation for step in made] == ["create_model", "create_endpoint_config", "update_endpoint"]
+        assert made[:2] == steps(PLAN)[:2]
+        assert made[2] == move_step(PLAN.endpoint, PLAN.config)
+        assert made[2].waiter == "endpoint_in_service"
+
+    def test_request(self):
+        """It is valid as botocore knows UpdateEndpoint."""
+        shape = SAGEMAKER.operation_model("UpdateEndpoint").input_shape
+        assert not ParamValidator().validate(move_step("e", "c").arguments, shape).has_errors()
+
+    def test_commands(self):
+        """The same for the AWS CLI, which waits too."""
+        update, wait = words_of(commands([move_step("e", "c")], "eu-west-1"))
+        assert update[:3] == ["aws", "sagemaker", "update-endpoint"]
+        assert options(update) == {"--endpoint-name": "e", "--endpoint-config-name": "c", "--region": "eu-west-1"}
+        assert wait[:4] == ["aws", "sagemaker", "wait", "endpoint-in-service"]

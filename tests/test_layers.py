@@ -31,6 +31,7 @@ FLOORS = {
     "smviz.sagemaker": 2,
     "smviz.store": 2,
     "smviz.thresholds": 2,
+    "smviz.deploying": 3,
     "smviz.evaluation": 3,
     "smviz.runner": 3,
     "smviz.ui": 4,

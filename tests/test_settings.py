@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from smviz.errors import BadSetting
 from smviz.settings import Connection, MatchSettings, Preset, Request, Settings
 
 RUNTIME, CONTROL = "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "AWS_ENDPOINT_URL_SAGEMAKER"
@@ -44,6 +45,19 @@ class TestFromEnvironment:
     def test_the_region(self, environment, region):
         """AWS_REGION comes before AWS_DEFAULT_REGION, and an empty variable counts as none."""
         assert Settings.from_environment(environment).region == region
+
+    @pytest.mark.parametrize(
+        ("word", "allowed"),
+        [("1", True), ("true", True), (" Yes ", True), ("0", False), ("FALSE", False), ("no", False), ("", None)],
+    )
+    def test_whether_to_deploy(self, word, allowed):
+        """SMVIZ_ALLOW_DEPLOY says yes or no; empty or unset, it is not said."""
+        assert Settings.from_environment({"SMVIZ_ALLOW_DEPLOY": word}).allow_deploy is allowed
+
+    def test_neither_yes_nor_no(self):
+        """A word that is neither is refused by name, never taken for one of them."""
+        with pytest.raises(BadSetting, match="SMVIZ_ALLOW_DEPLOY is 'maybe'"):
+            Settings.from_environment({"SMVIZ_ALLOW_DEPLOY": "maybe"})
 
     def test_variables_that_are_empty(self):
         """Empty counts as not set, for all of them."""

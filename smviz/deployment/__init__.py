@@ -13,10 +13,10 @@ Nothing here calls AWS; `smviz.sagemaker` is the door that a step goes through.
 from __future__ import annotations
 
 from smviz.deployment.checks import Problem, check, name_fault
-from smviz.deployment.commands import cli_commands, teardown_commands
+from smviz.deployment.commands import cli_commands, commands, teardown_commands
 from smviz.deployment.plan import Instances, Plan, PlannedVariant, Serverless, Teardown
 from smviz.deployment.regions import BUILT_IN_REGIONS, built_in_image, partition_of
-from smviz.deployment.steps import Step, steps, teardown_steps, what_stays
+from smviz.deployment.steps import Step, move_step, steps, teardown_steps, update_steps, what_stays
 
 __all__ = [
     "BUILT_IN_REGIONS",
@@ -30,10 +30,13 @@ __all__ = [
     "built_in_image",
     "check",
     "cli_commands",
+    "commands",
+    "move_step",
     "name_fault",
     "partition_of",
     "steps",
     "teardown_commands",
     "teardown_steps",
+    "update_steps",
     "what_stays",
 ]

@@ -19,6 +19,7 @@ ROLE = r"arn:(?P<partition>aws[a-z\-]*):iam::[0-9]{12}:role/[a-zA-Z_0-9+=,.@\-/]
 INSTANCE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
 ECR_IMAGE = r"(?P<account>[0-9]{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+/(?P<repository>[^:@]+).*"
 ARTEFACT = r"s3://(?P<bucket>[^/\s]+)/(?P<key>.+)"
+EMBEDDED_ARTEFACT = r"embedded://[^\s]+"
 LONGEST_NAME = 63
 MEMORY = range(1024, 6144 + 1, 1024)
 CONCURRENCY = range(1, 200 + 1)
@@ -40,12 +41,16 @@ class Problem:
     advice: str
 
 
-def check(plan: Plan) -> tuple[Problem, ...]:
+def check(plan: Plan, embedded: bool = False) -> tuple[Problem, ...]:
     """Everything about a plan that AWS would refuse, in the order of the plan's attributes; () when it may be made.
 
     Whether the role, the image and the artefact exist, and whether the account's quota suffices, only AWS knows.
+
+    Args:
+        plan: what is to be made.
+        embedded: whether it is for the embedded endpoint, which also takes the artefacts that ship with it.
     """
-    return tuple(_problems(plan))
+    return tuple(_problems(plan, embedded))
 
 
 def name_fault(name: str) -> str:
@@ -59,12 +64,13 @@ def name_fault(name: str) -> str:
     return "" if re.fullmatch(NAME, name) else "begins or ends with a hyphen"
 
 
-def _problems(plan: Plan) -> Iterator[Problem]:
+def _problems(plan: Plan, embedded: bool) -> Iterator[Problem]:
     if not re.fullmatch(REGION, plan.region):
         yield Problem("region", f"{plan.region!r} is no region.", "Give the name of one, such as us-east-1.")
     yield from _name("model", "model", plan.model)
     yield from _image(plan)
-    yield from _artefact(plan)
+    if not (embedded and re.fullmatch(EMBEDDED_ARTEFACT, plan.artefact)):
+        yield from _artefact(plan)
     yield from _role(plan)
     yield from _name("config", "endpoint config", plan.config)
     yield from _name("endpoint", "endpoint", plan.endpoint)

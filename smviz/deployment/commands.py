@@ -13,15 +13,16 @@ from smviz.deployment.steps import Step, steps, teardown_steps
 
 def cli_commands(plan: Plan) -> str:
     """Commands that deploy a plan and wait until its endpoint is in service; each runs only if all before it did."""
-    return _script(steps(plan), plan.region)
+    return commands(steps(plan), plan.region)
 
 
 def teardown_commands(teardown: Teardown) -> str:
     """Commands that delete the endpoint, wait, and delete what was behind it; a failure stops the rest."""
-    return _script(teardown_steps(teardown), teardown.region)
+    return commands(teardown_steps(teardown), teardown.region)
 
 
-def _script(todo: Sequence[Step], region: str) -> str:
+def commands(todo: Sequence[Step], region: str) -> str:
+    """Commands that take these steps one by one, and wait where a step does; a failure stops the rest."""
     # Joined by && and without comments: zsh, pasted into, would take a comment for a command.
     return " &&\n".join(" \\\n  ".join(lines) for step in todo for lines in _commands(step, region)) + "\n"
 

@@ -32,24 +32,31 @@ def steps(plan: Plan) -> tuple[Step, ...]:
     CreateEndpoint may answer for a short while that it does not find the config just made: SageMaker's store is
     eventually consistent, and the call may be repeated.
     """
-    container = {"Image": plan.image}
-    if plan.artefact:
-        container["ModelDataUrl"] = plan.artefact
-    model = {"ModelName": plan.model, "PrimaryContainer": container, "ExecutionRoleArn": plan.role}
-    variants = [_variant(plan.model, variant) for variant in plan.variants]
-    config = {"EndpointConfigName": plan.config, "ProductionVariants": variants}
     endpoint = {"EndpointName": plan.endpoint, "EndpointConfigName": plan.config}
-    machines = ", ".join(_machines(variant) for variant in plan.variants)
-    made_of = f"{plan.image} and {plan.artefact}" if plan.artefact else plan.image
     return (
-        Step("create_model", model, f"Make model {plan.model} from {made_of}; it costs nothing."),
-        Step("create_endpoint_config", config, f"Make endpoint config {plan.config}: {machines}; it costs nothing."),
+        *_model_and_config(plan),
         Step(
             "create_endpoint",
             endpoint,
             f"Make endpoint {plan.endpoint} and wait until it is in service, some minutes; {_billing(plan)}.",
             "endpoint_in_service",
         ),
+    )
+
+
+def update_steps(plan: Plan) -> tuple[Step, ...]:
+    """Model, endpoint config, and the endpoint that there is moved to it."""
+    return (*_model_and_config(plan), move_step(plan.endpoint, plan.config))
+
+
+def move_step(endpoint: str, config: str) -> Step:
+    """Move a living endpoint to another config that there is."""
+    return Step(
+        "update_endpoint",
+        {"EndpointName": endpoint, "EndpointConfigName": config},
+        f"Move endpoint {endpoint} to endpoint config {config} and wait until it is in service, some minutes; it "
+        "answers all the while, and where the new one fails the old one stays.",
+        "endpoint_in_service",
     )
 
 
@@ -81,6 +88,21 @@ def what_stays(endpoint: str, artefact: str = "", role: str = "") -> tuple[str, 
         f"The model artefact {artefact or 'in S3'} stays, and S3 bills its storage.",
         f"The execution role {role or 'of the model'} stays; it costs nothing.",
         f"The logs in CloudWatch, log group /aws/sagemaker/Endpoints/{endpoint}, stay, and their storage is billed.",
+    )
+
+
+def _model_and_config(plan: Plan) -> tuple[Step, Step]:
+    container = {"Image": plan.image}
+    if plan.artefact:
+        container["ModelDataUrl"] = plan.artefact
+    model = {"ModelName": plan.model, "PrimaryContainer": container, "ExecutionRoleArn": plan.role}
+    variants = [_variant(plan.model, variant) for variant in plan.variants]
+    config = {"EndpointConfigName": plan.config, "ProductionVariants": variants}
+    machines = ", ".join(_machines(variant) for variant in plan.variants)
+    made_of = f"{plan.image} and {plan.artefact}" if plan.artefact else plan.image
+    return (
+        Step("create_model", model, f"Make model {plan.model} from {made_of}; it costs nothing."),
+        Step("create_endpoint_config", config, f"Make endpoint config {plan.config}: {machines}; it costs nothing."),
     )
 
 

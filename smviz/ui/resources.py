@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit import runtime
 
 from smviz import images
+from smviz.deploying import Deploying
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
@@ -52,6 +53,22 @@ def store() -> Store:
 def batches() -> dict[str, BatchRun]:
     """The runs that were started since this server is up, by run id; a closed tab does not end them."""
     return {}
+
+
+@st.cache_resource(show_spinner=False)
+def deployments() -> dict[tuple[Connection, str], Deploying]:
+    """The last work on each endpoint since this server is up, by where and its name; a closed tab does not end it."""
+    return {}
+
+
+@st.cache_data(ttl="5m", show_spinner="Listing the execution roles …", scope="session")
+def execution_roles(where: Connection) -> tuple[str, ...]:
+    """The ARNs of the roles that SageMaker may assume.
+
+    Raises:
+        EndpointError: when they cannot be listed.
+    """
+    return door(where).execution_roles()
 
 
 @st.cache_data(ttl="1d", show_spinner=False)

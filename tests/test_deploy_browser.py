@@ -1,0 +1,182 @@
+"""Deploying as a person does it, in a real Chromium on a fresh server, on the embedded endpoint."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browser import ROOT, open_browser, start_app
+from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+OPEN = Callable[[str], Page]
+SLOW = 30_000  # milliseconds that a first page may take on a busy machine
+VIEWS = "Views"
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path) -> Path:
+    """The app, with one more page that has nothing but the views about deploying."""
+    shutil.copy(ROOT / "streamlit_app.py", tmp_path)
+    shutil.copytree(ROOT / "pages", tmp_path / "pages")
+    shutil.copy(ROOT / "tests" / "browser_apps" / "deploy_app.py", tmp_path / "pages" / f"9_{VIEWS}.py")
+    return tmp_path / "streamlit_app.py"
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str | None]:
+    """A machine without an AWS account, where nothing is said about deploying."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "SMVIZ_ALLOW_DEPLOY")
+    home = {"HOME": str(tmp_path), "SMVIZ_WORKSPACE": str(tmp_path / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**dict.fromkeys(names), **home}
+
+
+@pytest.fixture
+def browser(playwright) -> Iterator[OPEN]:
+    expect.set_options(timeout=SLOW)
+    with open_browser(playwright) as open_page:
+
+        def patient(url: str) -> Page:
+            page = open_page(url)
+            page.set_default_timeout(SLOW)
+            return page
+
+        yield patient
+
+
+def view(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name, exact=True).click()
+
+
+def choose_artefact(page: Page, name: str) -> None:
+    box = page.get_by_role("combobox", name="Model artefact")
+    box.click()
+    box.fill(name)
+    box.press("Enter")
+    expect(box).to_have_value(name)
+
+
+def badge(page: Page, text: str) -> Locator:
+    return page.locator(".stMarkdownBadge").filter(has_text=text)
+
+
+def alert(page: Page, text: str | re.Pattern[str]) -> Locator:
+    return page.locator('[data-testid="stAlert"]').filter(has_text=text)
+
+
+def ends_well(page: Page) -> None:
+    """No traceback; and the page is closed before its server ends, which it would complain about."""
+    expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+    page.close()
+
+
+class TestTheWholeStory:
+    def test_deploy_fail_mend_update_delete(self, app, environment, browser):
+        """A wrong artefact fails with its reason and is removed; the right one comes into service, which another tab
+        sees and a reload survives, is updated to the other detector, and is deleted only by typing its name."""
+        with start_app(app, environment) as url:
+            page = browser(f"{url}/{VIEWS}")
+            expect(alert(page, "The endpoint's name is empty")).to_be_visible()
+            expect(page.get_by_role("button", name="Deploy", exact=True)).to_be_disabled()
+            name = page.get_by_role("textbox", name="Endpoint's name")
+            name.fill("my cars")
+            name.press("Enter")
+            expect(alert(page, "The endpoint's name holds ' '")).to_be_visible()
+            name.fill("cars")
+            name.press("Enter")
+            choose_artefact(page, "embedded://wrong.onnx")
+            expect(page.get_by_text("and embedded://wrong.onnx; it costs nothing")).to_be_visible()
+            expect(page.get_by_text("5.52 USD")).to_be_visible()
+            expect(page.get_by_text("The embedded endpoint costs nothing.")).to_be_visible()
+            page.get_by_text("The same as AWS CLI commands").click()
+            expect(page.get_by_text("aws sagemaker create-endpoint-config")).to_be_visible()
+
+            page.get_by_role("button", name="Deploy cars").click()
+            expect(badge(page, "Creating")).to_be_visible()
+            failure = alert(page, "Endpoint cars is Failed")
+            expect(failure).to_contain_text("embedded://wrong.onnx")
+            expect(failure).to_contain_text("Likely causes: There is no object under the model's S3 address")
+            expect(
+                page.get_by_text("What exists now: model cars, endpoint config cars, endpoint cars.")
+            ).to_be_visible()
+            page.get_by_role("button", name="Remove what exists").click()
+            expect(alert(page, "Deleted: endpoint cars, endpoint config cars, model cars.")).to_be_visible()
+
+            choose_artefact(page, "embedded://highway-a.onnx")
+            other = browser(f"{url}/{VIEWS}?view=Connect")
+            expect(other.get_by_role("heading", name="highway-demo")).to_be_visible()
+            page.get_by_role("button", name="Deploy cars").click()
+            view(other, "Deploy")
+            expect(other.get_by_text(re.compile(r"0:0\d elapsed"))).to_be_visible()
+            other.close()
+            expect(page).to_have_url(re.compile("endpoint=cars"))
+            page.reload()
+            expect(page.get_by_role("heading", name="The plan")).to_be_visible()
+            expect(page.get_by_text("elapsed")).to_have_count(0)
+            view(page, "Connect")
+            expect(page.get_by_role("heading", name="cars")).to_be_visible()
+
+            page.get_by_text("Update to another config").click()
+            expect(page.get_by_role("combobox", name="Model artefact")).to_have_value("embedded://highway-a.onnx")
+            choose_artefact(page, "embedded://highway-b.onnx")
+            expect(page.get_by_text("Move endpoint cars to endpoint config cars-2")).to_be_visible()
+            page.get_by_role("button", name="Update cars").click()
+            expect(alert(page, "cars is updated and in service")).to_be_visible()
+            expect(page.get_by_text("No longer used by it: endpoint config cars, model cars.")).to_be_visible()
+            page.get_by_role("button", name="Remove these").click()
+            expect(alert(page, "Deleted: endpoint config cars, model cars.")).to_be_visible()
+
+            page.get_by_text("Delete this endpoint").click()
+            typed = page.get_by_role("textbox", name="Type cars to confirm")
+            typed.fill("car")
+            page.get_by_role("button", name="Delete cars").click()
+            expect(alert(page, "Nothing was deleted")).to_be_visible()
+            typed.fill("cars")
+            page.get_by_role("button", name="Delete cars").click()
+            expect(alert(page, "Deleted: endpoint cars, endpoint config cars-2, model cars-2.")).to_be_visible()
+            expect(page).not_to_have_url(re.compile("endpoint=cars"))
+            expect(page.get_by_role("heading", name="highway-demo")).to_be_visible()
+            ends_well(page)
+
+
+class TestAFailureHalfWay:
+    def test_a_name_that_is_taken(self, app, environment, browser):
+        """Nothing is made, and it says so."""
+        with start_app(app, environment) as url:
+            page = browser(f"{url}/{VIEWS}")
+            name = page.get_by_role("textbox", name="Endpoint's name")
+            name.fill("highway-demo")
+            name.press("Enter")
+            page.get_by_role("button", name="Deploy highway-demo").click()
+            expect(alert(page, "Nothing was made. There is already")).to_be_visible()
+            expect(page.get_by_text("Nothing of it exists, and nothing is billed.")).to_be_visible()
+            expect(page.get_by_role("button", name="Remove")).to_have_count(0)
+            ends_well(page)
+
+
+class TestWhereItIsNotAllowed:
+    def test_there_are_no_buttons(self, app, environment, browser):
+        """With SMVIZ_ALLOW_DEPLOY=0 the plan and the policies are there, the buttons are not, and it says why."""
+        with start_app(app, {**environment, "SMVIZ_ALLOW_DEPLOY": "0"}) as url:
+            page = browser(f"{url}/{VIEWS}")
+            expect(alert(page, "SMVIZ_ALLOW_DEPLOY forbids it")).to_be_visible()
+            expect(page.get_by_role("heading", name="The plan")).to_be_visible()
+            expect(page.get_by_role("button", name=re.compile("Deploy"))).to_have_count(0)
+            view(page, "Connect")
+            expect(page.get_by_role("heading", name="highway-demo")).to_be_visible()
+            expect(alert(page, "SMVIZ_ALLOW_DEPLOY forbids it")).to_be_visible()
+            for text in ("Delete", "Update"):
+                expect(page.get_by_text(re.compile(text))).to_have_count(0)
+            view(page, "Permissions")
+            expect(page.get_by_text("sagemaker:InvokeEndpoint")).to_be_visible()
+            ends_well(page)
