@@ -1,4 +1,4 @@
-"""Endpoint: where to call and as whom, which endpoint, how it is called and read; deploy, update, delete; permissions."""
+"""Endpoint: which one, how it is called and read; deploy, update and delete it; the permissions it needs."""
 
 import streamlit as st
 
@@ -58,8 +58,8 @@ with right:
     with ui.shown_errors():
         st.header(ui.plain(endpoint.name), anchor=False)
         chosen = connect.endpoint_facts(endpoint, chosen)
-        deploy.manage(endpoint, chosen)
         calling.call_settings(endpoint, chosen)
+        deploy.manage(endpoint, chosen)
 
 with left, ui.shown_errors():
     st.subheader("How its replies are read", anchor=False)
