@@ -31,7 +31,8 @@ from smviz.errors import (
 )
 from smviz.pricing import Price, idle_cost_per_day, price_per_hour
 from smviz.records import Endpoint
-from smviz.sagemaker import Instances, SageMaker, Serverless, explain_failure
+from smviz.sagemaker import SageMaker, explain_failure
+from smviz.settings import Instances, Serverless
 
 IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 """The statuses that end by themselves; until then an endpoint takes no change."""

@@ -56,6 +56,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Instances:
+    """Machines that run from InService until the endpoint is deleted, and are billed all that time."""
+
+    type: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Serverless:
+    """Machines that AWS starts when a call comes: the memory of each in MB, 1024 to 6144 in steps of 1024, and the
+    most calls at once, 1 to 200."""
+
+    memory: int = 4096
+    concurrency: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
     """How the replies of one endpoint are read: the response format's name, its options, the class names.
 

@@ -13,8 +13,8 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from smviz import errors
-from smviz.sagemaker import Identity, Instances, Model, SageMaker, Serverless, profiles
-from smviz.settings import Connection
+from smviz.sagemaker import Identity, Model, SageMaker, profiles
+from smviz.settings import Connection, Instances, Serverless
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/execution"

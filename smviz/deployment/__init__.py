@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from smviz.deployment.checks import Problem, check, name_fault
 from smviz.deployment.commands import cli_commands, commands, teardown_commands
-from smviz.deployment.plan import Instances, Plan, PlannedVariant, Serverless, Teardown
+from smviz.deployment.plan import Plan, PlannedVariant, Teardown
 from smviz.deployment.regions import BUILT_IN_REGIONS, built_in_image, partition_of
 from smviz.deployment.steps import Step, move_step, steps, teardown_steps, update_steps, what_stays
+from smviz.settings import Instances, Serverless
 
 __all__ = [
     "BUILT_IN_REGIONS",

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smviz.deployment.plan import Instances, Plan, PlannedVariant, Serverless
+from smviz.deployment.plan import Plan, PlannedVariant
 from smviz.deployment.regions import BUILT_IN_REGIONS, REGION, built_in_image, partition_of
+from smviz.settings import Instances, Serverless
 
 NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 ROLE = r"arn:(?P<partition>aws[a-z\-]*):iam::[0-9]{12}:role/[a-zA-Z_0-9+=,.@\-/]+"

@@ -4,21 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Instances:
-    """Machines that run from InService until the endpoint is deleted, and are billed all that time."""
-
-    type: str
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Serverless:
-    """Machines that AWS starts when a call comes: the memory of each in MB, and the most calls at once."""
-
-    memory: int = 4096
-    concurrency: int = 5
+from smviz.settings import Instances, Serverless
 
 
 @dataclass(frozen=True, slots=True)

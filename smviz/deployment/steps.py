@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smviz.deployment.plan import Plan, PlannedVariant, Serverless, Teardown
+from smviz.deployment.plan import Plan, PlannedVariant, Teardown
+from smviz.settings import Serverless
 
 
 @dataclass(frozen=True, slots=True)

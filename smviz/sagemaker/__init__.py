@@ -5,7 +5,6 @@ The embedded endpoint is reached through the same door: a `Connection` with a lo
 
 from smviz.sagemaker.client import SageMaker
 from smviz.sagemaker.codes import CODES, VALIDATION, VENDOR
-from smviz.sagemaker.control import Instances, Serverless
 from smviz.sagemaker.credentials import Identity, credential_sources
 from smviz.sagemaker.endpoints import Model
 from smviz.sagemaker.failure_reasons import explain_failure
@@ -22,10 +21,8 @@ __all__ = [
     "VALIDATION",
     "VENDOR",
     "Identity",
-    "Instances",
     "Model",
     "SageMaker",
-    "Serverless",
     "Size",
     "credential_sources",
     "explain_failure",

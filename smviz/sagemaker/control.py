@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,26 +17,10 @@ from smviz.sagemaker import endpoints as told
 from smviz.sagemaker.endpoints import Model
 from smviz.sagemaker.failures import typed_errors
 from smviz.sagemaker.session import Clients
-from smviz.settings import Connection
+from smviz.settings import Connection, Instances, Serverless
 
 Answer = TypeVar("Answer")
 _WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds until a new config should be seen by every reader of SageMaker's store
-
-
-@dataclass(frozen=True, slots=True)
-class Instances:
-    """So many machines of one type, for example ml.m5.large."""
-
-    type: str
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Serverless:
-    """Memory in MB, 1024 to 6144 in steps of 1024, and the most calls at once, 1 to 200."""
-
-    memory: int = 2048
-    concurrency: int = 5
 
 
 class ControlPlane:
