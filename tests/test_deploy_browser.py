@@ -11,6 +11,8 @@ import pytest
 from browser import ROOT, open_browser, start_app
 from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
 
+from smviz.ui.progress import may_deploy
+
 pytestmark = pytest.mark.browser
 
 OPEN = Callable[[str], Page]
@@ -165,6 +167,14 @@ class TestAFailureHalfWay:
 
 
 class TestWhereItIsNotAllowed:
+    @pytest.mark.parametrize(("said", "allowed"), [(None, False), ("0", False), ("1", True)])
+    def test_by_default_elsewhere_than_on_loopback(self, monkeypatch, said, allowed):
+        """Where Streamlit is not told to serve on a loopback address, only SMVIZ_ALLOW_DEPLOY allows it."""
+        monkeypatch.delenv("SMVIZ_ALLOW_DEPLOY", raising=False)
+        if said:
+            monkeypatch.setenv("SMVIZ_ALLOW_DEPLOY", said)
+        assert may_deploy() is allowed
+
     def test_there_are_no_buttons(self, app, environment, browser):
         """With SMVIZ_ALLOW_DEPLOY=0 the plan and the policies are there, the buttons are not, and it says why."""
         with start_app(app, {**environment, "SMVIZ_ALLOW_DEPLOY": "0"}) as url:
