@@ -151,7 +151,7 @@ def _plan(plan: Plan, chosen: Chosen, allowed: bool) -> None:
             aws_cli(cli_commands(plan), chosen)
         with st.expander("The IAM policies it needs", icon=":material/policy:"):
             made = plan if plan.artefact.startswith("s3://") else replace(plan, artefact="")
-            policies(Resources.of(made), f"policies of plan {chosen.region}")
+            policies(Resources.of(made), f"policies of plan {chosen.region}", beside=False)
 
 
 def _update(endpoint: Endpoint, chosen: Chosen) -> None:
@@ -222,9 +222,11 @@ def _delete(endpoint: Endpoint, chosen: Chosen) -> None:
     if endpoint.components:
         st.warning(f"Delete its inference components first: {plain(', '.join(endpoint.components))}.")
     if chosen.region != EMBEDDED:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in what_stays(endpoint.name)))
+        st.markdown("What stays:\n" + "\n".join(f"- {plain(sentence)}" for sentence in what_stays(endpoint.name)))
     with st.form(f"delete {chosen.key}", border=False):
-        typed = st.text_input(f"Type {plain(endpoint.name)} to confirm", key=f"delete {chosen.key} name")
+        typed = st.text_input(
+            "Type the endpoint's name to confirm", placeholder=endpoint.name, key=f"delete {chosen.key} name"
+        )
         asked = st.form_submit_button(
             f"Delete {plain(endpoint.name)}", type="primary", icon=":material/delete_forever:"
         )
