@@ -17,7 +17,7 @@ import numpy as np
 from smviz.annotations import ground_truth_json, parse_ground_truth, parse_results, results_json
 from smviz.evaluation import evaluate
 from smviz.matching import match
-from smviz.metrics import coco_numbers, mark_image
+from smviz.metrics import coco_numbers, per_image
 from smviz.records import GroundTruth, Predictions
 from smviz.thresholds import best_f1, sweep
 
@@ -42,7 +42,7 @@ def main(images: int = 5_000, detections: int = 500_000) -> None:
     timed("class table, first", lambda: evaluation.class_table(0.5))
     timed("class table, again", lambda: evaluation.class_table(0.4))
     timed("image table", lambda: evaluation.image_table(0.5))
-    timed("marks of one image", lambda: mark_image(matches, 0, 0.5))
+    timed("image table at a threshold", lambda: per_image(matches, 0.5))
     print(f"{'peak of the process':24} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
 
 

@@ -1,15 +1,39 @@
-"""Endpoint: where to call and as whom, which endpoint, how it is called and read, and one test call."""
+"""Endpoint: which one, how it is called and read; deploy, update and delete it; the permissions it needs."""
 
 import streamlit as st
 
 from smviz import ui
-from smviz.errors import CredentialsError, SmvizError
+from smviz.errors import CredentialsError, NotFound, SmvizError
 from smviz.local import SAMPLES
-from smviz.ui import calling, connect, reading
+from smviz.ui import calling, connect, deploy, reading
 
 chosen = ui.start_page("Endpoint")
-left, right = st.columns([1.15, 1], gap="large")
+view = st.segmented_control(
+    "View",
+    ("Connect", "Deploy", "Permissions"),
+    default="Connect",
+    required=True,
+    key="view",
+    bind="query-params",
+    label_visibility="collapsed",
+)
 
+try:
+    endpoint = ui.described(chosen.connection, chosen.endpoint) if chosen.endpoint else None
+    gone = None
+except NotFound as error:
+    endpoint, gone = None, error
+except SmvizError:  # the listing below meets it again, where it can be shown with what to do
+    endpoint, gone = None, None
+
+if view == "Deploy":
+    deploy.deploy_view(chosen)
+    st.stop()
+if view == "Permissions":
+    deploy.permissions_view(chosen, endpoint)
+    st.stop()
+
+left, right = st.columns([1.15, 1], gap="large")
 with left:
     st.header("Connect to an endpoint", anchor=False)
     chosen = connect.region_picker(chosen)
@@ -24,15 +48,18 @@ with left:
             connect.credentials_help()
         st.stop()
 
-if chosen.endpoint is None:
-    right.info("Choose an endpoint from the list.", icon=":material/arrow_back:")
-    st.stop()
-
-with right, ui.shown_errors():
-    st.header(ui.plain(chosen.endpoint), anchor=False)
-    endpoint = connect.chosen_endpoint(chosen)
-    chosen = connect.endpoint_facts(endpoint, chosen)
-    calling.call_settings(endpoint, chosen)
+with right:
+    if endpoint is None:
+        deploy.notices(chosen)
+        if gone is not None:
+            ui.show_error(gone)
+        st.info("Choose an endpoint from the list, or deploy one.", icon=":material/arrow_back:")
+        st.stop()
+    with ui.shown_errors():
+        st.header(ui.plain(endpoint.name), anchor=False)
+        chosen = connect.endpoint_facts(endpoint, chosen)
+        calling.call_settings(endpoint, chosen)
+        deploy.manage(endpoint, chosen)
 
 with left, ui.shown_errors():
     st.subheader("How its replies are read", anchor=False)

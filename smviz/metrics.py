@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches
-
-DetectionMark = Literal["tp", "fp", "ignored"]
-ObjectMark = Literal["found", "missed", "ignored"]
 
 _RECALLS = np.linspace(0, 1, 101)  # the recalls at which COCO samples precision
 
@@ -90,27 +86,6 @@ class PrecisionRecall(Columns):
     precision: Floats
     envelope: Floats
     confidence: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Marks(Columns):
-    """What one image's detections and objects are at a threshold: M detections by descending confidence, O objects.
-
-    Attributes:
-        detections: int64 [M], indices into the predictions.
-        detection_marks: "tp", "fp" or "ignored", [M].
-        taken: int64 [M], the index into the ground truth of the object that each detection took, or -1.
-        overlap: float64 [M], the IoU with that object; NaN for none.
-        objects: int64 [O], indices into the ground truth.
-        object_marks: "found", "missed" or "ignored", [O].
-    """
-
-    detections: Integers
-    detection_marks: tuple[DetectionMark, ...]
-    taken: Integers
-    overlap: Floats
-    objects: Integers
-    object_marks: tuple[ObjectMark, ...]
 
 
 def coco_numbers(matches: Matches) -> dict[str, float]:
@@ -243,34 +218,6 @@ def counts(matches: Matches, confidence: float, iou: float = 0.5, class_ids: Ite
     if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < len(table):
         raise BadSetting("One of these classes does not exist.", f"Choose from 0 to {len(table) - 1}.")
     return Counts(int(table.tp[chosen].sum()), int(table.fp[chosen].sum()), int(table.fn[chosen].sum()))
-
-
-def mark_image(matches: Matches, image: int, confidence: float, iou: float = 0.5) -> Marks:
-    """What each detection and object of one image is at a confidence threshold.
-
-    Raises:
-        BadSetting: when there is no such image, or nothing was matched at the IoU.
-    """
-    if not 0 <= image < len(matches.ground_truth.image_names):
-        raise BadSetting(
-            f"There is no image {image}.", f"Choose from 0 to {len(matches.ground_truth.image_names) - 1}."
-        )
-    rows = np.flatnonzero((matches.image == image) & (matches.confidence >= confidence))
-    rows = rows[np.argsort(-matches.confidence[rows], kind="stable")]
-    objects = np.flatnonzero(matches.ground_truth.image == image)
-    taken = matches.taken(iou)[rows]
-    detection_kind = np.where(matches.true_positive(iou)[rows], 0, np.where(matches.ignored(iou)[rows], 2, 1))
-    object_kind = np.where(matches.ground_truth_ignored()[objects], 2, np.where(np.isin(objects, taken), 0, 1))
-    detection_names: tuple[DetectionMark, ...] = ("tp", "fp", "ignored")
-    object_names: tuple[ObjectMark, ...] = ("found", "missed", "ignored")
-    return Marks(
-        detections=matches.prediction[rows],
-        detection_marks=tuple(detection_names[kind] for kind in detection_kind),
-        taken=taken,
-        overlap=matches.overlap(iou)[rows],
-        objects=objects,
-        object_marks=tuple(object_names[kind] for kind in object_kind),
-    )
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:

@@ -95,7 +95,7 @@ def test_deploys_waits_invokes_and_deletes(terminal):
 
     answer = terminal.aws(
         "aws sagemaker-runtime invoke-endpoint --endpoint-name $EP_NAME --content-type image/jpeg "
-        f"--body fileb://{SAMPLES.images[0]} reply.json"
+        f"--body 'fileb://{SAMPLES.images[0]}' reply.json"
     )
     assert answer["InvokedProductionVariant"] == "variant-1"
     rows = json.loads((terminal.home / "reply.json").read_bytes())["prediction"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ pytestmark = pytest.mark.browser
 
 OPEN = Callable[[str], Page]
 SLOW = 30_000  # milliseconds that a first page may take on a busy machine
-VIEWS = "Views"
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +26,8 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture
-def app(tmp_path) -> Path:
-    """The app, with one more page that has nothing but the views about deploying."""
-    shutil.copy(ROOT / "streamlit_app.py", tmp_path)
-    shutil.copytree(ROOT / "pages", tmp_path / "pages")
-    shutil.copy(ROOT / "tests" / "browser_apps" / "deploy_app.py", tmp_path / "pages" / f"9_{VIEWS}.py")
-    return tmp_path / "streamlit_app.py"
+def app() -> Path:
+    return ROOT / "streamlit_app.py"
 
 
 @pytest.fixture
@@ -88,7 +82,7 @@ class TestTheWholeStory:
         """A wrong artefact fails with its reason and is removed; the right one comes into service, which another tab
         sees and a reload survives, is updated to the other detector, and is deleted only by typing its name."""
         with start_app(app, environment) as url:
-            page = browser(f"{url}/{VIEWS}")
+            page = browser(f"{url}/Endpoint?view=Deploy")
             expect(alert(page, "The endpoint's name is empty")).to_be_visible()
             expect(page.get_by_role("button", name="Deploy", exact=True)).to_be_disabled()
             name = page.get_by_role("textbox", name="Endpoint's name")
@@ -116,7 +110,7 @@ class TestTheWholeStory:
             expect(alert(page, "Deleted: endpoint cars, endpoint config cars, model cars.")).to_be_visible()
 
             choose_artefact(page, "embedded://highway-a.onnx")
-            other = browser(f"{url}/{VIEWS}?view=Connect")
+            other = browser(f"{url}/Endpoint?view=Connect")
             expect(other.get_by_role("heading", name="highway-demo")).to_be_visible()
             page.get_by_role("button", name="Deploy cars").click()
             view(other, "Deploy")
@@ -208,7 +202,7 @@ class TestAFailureHalfWay:
     def test_a_name_that_is_taken(self, app, environment, browser):
         """Nothing is made, and it says so."""
         with start_app(app, environment) as url:
-            page = browser(f"{url}/{VIEWS}")
+            page = browser(f"{url}/Endpoint?view=Deploy")
             name = page.get_by_role("textbox", name="Endpoint's name")
             name.fill("highway-demo")
             name.press("Enter")
@@ -231,7 +225,7 @@ class TestWhereItIsNotAllowed:
     def test_there_are_no_buttons(self, app, environment, browser):
         """With SMVIZ_ALLOW_DEPLOY=0 the plan and the policies are there, the buttons are not, and it says why."""
         with start_app(app, {**environment, "SMVIZ_ALLOW_DEPLOY": "0"}) as url:
-            page = browser(f"{url}/{VIEWS}")
+            page = browser(f"{url}/Endpoint?view=Deploy")
             expect(alert(page, "SMVIZ_ALLOW_DEPLOY forbids it")).to_be_visible()
             expect(page.get_by_role("heading", name="The plan")).to_be_visible()
             expect(page.get_by_role("button", name=re.compile("Deploy"))).to_have_count(0)

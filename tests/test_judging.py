@@ -11,7 +11,7 @@ from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
 from smviz.errors import BadResponse, BadSetting
 from smviz.evaluation import evaluate, judge, judged_image
 from smviz.matching import coco_iou
-from smviz.metrics import mark_image
+from smviz.metrics import per_image
 from smviz.records import Detections, Failure, GroundTruth, Outcome, Reply
 from smviz.settings import MatchSettings
 
@@ -261,17 +261,18 @@ class TestJudgedImage:
 
     @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.8])
     def test_holds_at_every_threshold(self, threshold):
-        """Cut at a threshold, it gives the marks that the metrics give there."""
+        """Cut at a threshold, it gives the counts that the metrics give there."""
         for seed in range(8):
             evaluation = evaluate(*random_columns(seed))
+            table = per_image(evaluation.matches, threshold)
             for image in range(len(evaluation.matches.ground_truth.image_names)):
-                judged, marks = judged_image(evaluation, image), mark_image(evaluation.matches, image, threshold)
+                judged = judged_image(evaluation, image)
                 kept = ~judged.ignored & (judged.detections.confidence >= threshold)
                 found = kept & (judged.taken >= 0)
-                assert int(found.sum()) == marks.detection_marks.count("tp")
-                assert int((kept & ~found).sum()) == marks.detection_marks.count("fp")
+                assert int(found.sum()) == table.tp[image]
+                assert int((kept & ~found).sum()) == table.fp[image]
                 missed = ~judged.truth_ignored & ~np.isin(np.arange(len(judged.truth_ignored)), judged.taken[found])
-                assert int(missed.sum()) == marks.object_marks.count("missed")
+                assert int(missed.sum()) == table.fn[image]
 
     def test_detections_beyond_the_most_are_ignored(self):
         """The 101st detection of an image and class counts neither way, though it would find the object."""

@@ -12,7 +12,6 @@ from smviz.metrics import (
     average_recall,
     coco_numbers,
     counts,
-    mark_image,
     per_class,
     per_image,
     precision_recall,
@@ -187,48 +186,3 @@ class TestCounts:
         """Unknown classes are refused, negative ones too."""
         with pytest.raises(BadSetting, match="0 to 1"):
             counts(match(*small_set()), 0.5, class_ids=class_ids)
-
-
-class TestMarkImage:
-    """What is drawn on one image."""
-
-    def test_each_box_has_its_mark(self):
-        """Right, wrong and ignored detections; found, missed and ignored objects; with the pair and its IoU."""
-        objects = [(1, 0, FAR), (0, 0, BOX), (0, 1, BOX), (0, 1, FAR, 1600, True)]
-        detections = [
-            (0, 0, BOX, 0.8),
-            (0, 1, FAR, 0.9),
-            (0, 0, (0, 0, 40, 20), 0.7),
-            (0, 0, BOX, 0.1),
-            (1, 0, FAR, 0.9),
-        ]
-        marks = mark_image(match(*small_set(objects, detections)), 0, 0.5)
-        assert marks.detections.tolist() == [1, 0, 2]
-        assert marks.detection_marks == ("ignored", "tp", "fp")
-        assert marks.taken.tolist() == [3, 1, -1]
-        np.testing.assert_array_equal(marks.overlap, [1.0, 1.0, np.nan])
-        assert marks.objects.tolist() == [1, 2, 3]
-        assert marks.object_marks == ("found", "missed", "ignored")
-
-    def test_a_higher_threshold_turns_found_into_missed(self):
-        """An object whose detection falls below the threshold is missed."""
-        matches = match(*small_set([(0, 0, BOX)], [(0, 0, BOX, 0.6)]))
-        assert mark_image(matches, 0, 0.6).object_marks == ("found",)
-        assert mark_image(matches, 0, 0.61).object_marks == ("missed",)
-
-    @pytest.mark.parametrize("seed", range(10))
-    def test_marks_add_up_to_the_image_table(self, seed):
-        """Counting the marks of an image gives its row in the table."""
-        matches = match(*random_columns(seed))
-        table = per_image(matches, 0.4, 0.75)
-        for image in range(len(table)):
-            marks = mark_image(matches, image, 0.4, 0.75)
-            drawn = [marks.detection_marks.count("tp"), marks.detection_marks.count("fp")]
-            assert [*drawn, marks.object_marks.count("missed")] == [table.tp[image], table.fp[image], table.fn[image]]
-            assert marks.object_marks.count("found") == table.tp[image]
-
-    @pytest.mark.parametrize("image", [-1, 2])
-    def test_an_image_that_is_not_there(self, image):
-        """An index outside the data set is refused, negative ones too."""
-        with pytest.raises(BadSetting, match="0 to 1"):
-            mark_image(match(*small_set()), image, 0.5)

@@ -15,7 +15,7 @@ from smviz.pricing import price_per_hour
 from smviz.records import Endpoint
 from smviz.sagemaker import credential_sources, explain_failure, profiles
 from smviz.ui.choice import Chosen, choose, variant_picker
-from smviz.ui.frame import plain, shown_errors, status_badge
+from smviz.ui.frame import plain, status_badge
 from smviz.ui.resources import EMBEDDED, MOST_DESCRIBED, described, identity, listed, region_names
 
 ANY = "any status"
@@ -185,12 +185,6 @@ def endpoint_facts(endpoint: Endpoint, chosen: Chosen) -> Chosen:
     if len(endpoint.variants) > 1 and not endpoint.components:
         st.caption("Variant to call")
     return variant_picker(chosen, endpoint)
-
-
-def chosen_endpoint(chosen: Chosen) -> Endpoint:
-    """The chosen endpoint, described; a typed error is shown and stops the page."""
-    with shown_errors():
-        return described(chosen.connection, chosen.endpoint or "")
 
 
 def _change(chosen: Chosen) -> None:
