@@ -166,7 +166,7 @@ class TestOnAws:
     def test_progress_survives_a_reload(self, app, account, browser):
         """Elapsed time and cost are told before and after it, at a price of one's own and at the observed one."""
         with start_app(app, account(60)) as url:
-            page = browser(f"{url}/{VIEWS}?region=us-east-1")
+            page = browser(f"{url}/Endpoint?view=Deploy&region=us-east-1")
             for label, text in (("Endpoint's name", "cars"), ("Model artefact in S3", "s3://bucket/model.tar.gz")):
                 box = page.get_by_role("textbox", name=label)
                 box.fill(text)
@@ -187,7 +187,7 @@ class TestOnAws:
     def test_what_is_deleted_is_no_longer_billed(self, app, account, browser):
         """That is said, and what stays; and the address names the endpoint no more."""
         with start_app(app, account(0.3)) as url:
-            page = browser(f"{url}/{VIEWS}?view=Connect&region=us-east-1&endpoint=highway-demo")
+            page = browser(f"{url}/Endpoint?view=Connect&region=us-east-1&endpoint=highway-demo")
             page.get_by_text("Delete this endpoint").click()
             expect(page.get_by_text("Billed while it exists: every hour, busy or idle.")).to_be_visible()
             expect(page.get_by_text("The model artefact in S3 stays")).to_be_visible()
