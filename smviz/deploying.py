@@ -10,6 +10,7 @@ AWS itself tells how far an endpoint is, to every tab and every process; only th
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -329,6 +330,13 @@ def behind(endpoint: Endpoint) -> tuple[Part, ...]:
 def whole(endpoint: Endpoint) -> tuple[Part, ...]:
     """The endpoint and all that is behind it: what a teardown deletes."""
     return (Part("endpoint", endpoint.name), *behind(endpoint))
+
+
+def next_name(name: str) -> str:
+    """A name of at most 63 characters with its number counted up, or a 2 put behind: "cars", "cars-2", "cars-3"."""
+    numbered = re.fullmatch(r"(.*)-([1-9][0-9]{0,5})", name)
+    stem, number = (numbered[1], int(numbered[2]) + 1) if numbered else (name, 2)
+    return f"{stem[: 62 - len(str(number))].rstrip('-')}-{number}"
 
 
 def part_of(step: Step) -> Part:

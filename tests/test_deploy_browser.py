@@ -10,6 +10,9 @@ import pytest
 from browser import ROOT, open_browser, start_app
 from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
 
+from smviz.local import EmbeddedServer
+from smviz.ui.progress import may_deploy
+
 pytestmark = pytest.mark.browser
 
 OPEN = Callable[[str], Page]
@@ -131,7 +134,7 @@ class TestTheWholeStory:
             expect(alert(page, "Deleted: endpoint config cars, model cars.")).to_be_visible()
 
             page.get_by_text("Delete this endpoint").click()
-            typed = page.get_by_role("textbox", name="Type cars to confirm")
+            typed = page.get_by_role("textbox", name="Type the endpoint's name")
             typed.fill("car")
             page.get_by_role("button", name="Delete cars").click()
             expect(alert(page, "Nothing was deleted")).to_be_visible()
@@ -140,6 +143,58 @@ class TestTheWholeStory:
             expect(alert(page, "Deleted: endpoint cars, endpoint config cars-2, model cars-2.")).to_be_visible()
             expect(page).not_to_have_url(re.compile("endpoint=cars"))
             expect(page.get_by_role("heading", name="highway-demo")).to_be_visible()
+            ends_well(page)
+
+
+class TestOnAws:
+    """An embedded server in the place of AWS: what the app does not know to be free, it takes for billed."""
+
+    @pytest.fixture
+    def account(self, environment):
+        """The environment of a machine with an account, for a server that is `delay` seconds slow."""
+        servers = []
+
+        def start(delay: float) -> dict[str, str | None]:
+            servers.append(EmbeddedServer(delay=delay).start())
+            keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+            return {**environment, **keys, "AWS_ENDPOINT_URL": servers[0].url}
+
+        yield start
+        for server in servers:
+            server.stop()
+
+    def test_progress_survives_a_reload(self, app, account, browser):
+        """Elapsed time and cost are told before and after it, at a price of one's own and at the observed one."""
+        with start_app(app, account(60)) as url:
+            page = browser(f"{url}/Endpoint?view=Deploy&region=us-east-1")
+            for label, text in (("Endpoint's name", "cars"), ("Model artefact in S3", "s3://bucket/model.tar.gz")):
+                box = page.get_by_role("textbox", name=label)
+                box.fill(text)
+                box.press("Enter")
+            price = page.get_by_role("spinbutton", name="USD per hour")
+            price.fill("0.5")
+            price.press("Enter")
+            expect(page.get_by_text("12.00 USD")).to_be_visible()
+            page.get_by_role("button", name="Deploy cars").click()
+            expect(page.get_by_text("Billed while it exists: about 12.00 USD a day")).to_be_visible()
+            expect(page).to_have_url(re.compile("endpoint=cars"))
+            page.reload()
+            expect(badge(page, "Creating")).to_be_visible()
+            expect(page.get_by_text(re.compile(r"0:[0-5]\d elapsed"))).to_be_visible()
+            expect(page.get_by_text("Billed while it exists: about 5.52 USD a day")).to_be_visible()
+            ends_well(page)
+
+    def test_what_is_deleted_is_no_longer_billed(self, app, account, browser):
+        """That is said, and what stays; and the address names the endpoint no more."""
+        with start_app(app, account(0.3)) as url:
+            page = browser(f"{url}/Endpoint?view=Connect&region=us-east-1&endpoint=highway-demo")
+            page.get_by_text("Delete this endpoint").click()
+            expect(page.get_by_text("Billed while it exists: every hour, busy or idle.")).to_be_visible()
+            expect(page.get_by_text("The model artefact in S3 stays")).to_be_visible()
+            page.get_by_role("textbox", name="Type the endpoint's name").fill("highway-demo")
+            page.get_by_role("button", name="Delete highway-demo").click()
+            expect(page.get_by_text("The endpoint is no longer billed.")).to_be_visible()
+            expect(page).not_to_have_url(re.compile("endpoint="))
             ends_well(page)
 
 
@@ -159,6 +214,14 @@ class TestAFailureHalfWay:
 
 
 class TestWhereItIsNotAllowed:
+    @pytest.mark.parametrize(("said", "allowed"), [(None, False), ("0", False), ("1", True)])
+    def test_by_default_elsewhere_than_on_loopback(self, monkeypatch, said, allowed):
+        """Where Streamlit is not told to serve on a loopback address, only SMVIZ_ALLOW_DEPLOY allows it."""
+        monkeypatch.delenv("SMVIZ_ALLOW_DEPLOY", raising=False)
+        if said:
+            monkeypatch.setenv("SMVIZ_ALLOW_DEPLOY", said)
+        assert may_deploy() is allowed
+
     def test_there_are_no_buttons(self, app, environment, browser):
         """With SMVIZ_ALLOW_DEPLOY=0 the plan and the policies are there, the buttons are not, and it says why."""
         with start_app(app, {**environment, "SMVIZ_ALLOW_DEPLOY": "0"}) as url:

@@ -15,6 +15,7 @@ from smviz.deploying import (
     deploy,
     idle_cost,
     move,
+    next_name,
     part_of,
     removal,
     remove,
@@ -22,7 +23,7 @@ from smviz.deploying import (
     update,
     whole,
 )
-from smviz.deployment import Instances, Plan, PlannedVariant, Serverless, built_in_image
+from smviz.deployment import Instances, Plan, PlannedVariant, Serverless, built_in_image, name_fault
 from smviz.errors import AccessDenied, BadSetting, InvalidRequest, NotFound, NotInService, Unreachable
 from smviz.local import DEMO_ENDPOINT, EmbeddedServer
 from smviz.pricing import Price
@@ -416,3 +417,19 @@ class TestIdleCost:
         assert idle_cost(self.endpoint(("serverless", 0)), "us-east-1") == 0
         unknown = idle_cost(self.endpoint(("ml.m5.xlarge", 1), ("ml.q9.xlarge", 1)), "us-east-1")
         assert unknown != unknown
+
+
+class TestNextName:
+    @pytest.mark.parametrize(
+        ("name", "after"),
+        [("cars", "cars-2"), ("cars-2", "cars-3"), ("cars-9", "cars-10"), ("v-1-0", "v-1-0-2"), ("7", "7-2")],
+    )
+    def test_counts_up(self, name, after):
+        """A name without a number gets a 2."""
+        assert next_name(name) == after
+
+    def test_stays_a_name(self):
+        """However long the name is, what AWS takes comes out."""
+        for name in ("c" * 63, "c" * 60 + "-99", "c" * 60 + "-a", "x" * 55 + "-999999"):
+            assert name_fault(next_name(name)) == ""
+            assert next_name(name) != name

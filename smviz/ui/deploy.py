@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import streamlit as st
 
-from smviz.deploying import IN_PROGRESS, deploy, move, removal, remove, update, whole
+from smviz.deploying import IN_PROGRESS, deploy, move, next_name, removal, remove, update, whole
 from smviz.deployment import (
     Instances,
     Plan,
@@ -44,11 +43,12 @@ from smviz.ui.progress import (
     may_deploy,
     not_allowed,
     pause,
+    progress_of,
     shown_elsewhere,
     shown_work,
     watch,
 )
-from smviz.ui.resources import EMBEDDED, deployments, described, door
+from smviz.ui.resources import EMBEDDED, described, door
 
 __all__ = ["deploy_view", "manage", "notices", "permissions_view"]
 
@@ -68,7 +68,7 @@ def deploy_view(chosen: Chosen) -> None:
         _titled("Deploy a model", chosen.place, ":material/location_on:")
         plan = _plan_form(chosen)
     with right:
-        _titled("The plan", "nothing is made yet", ":material/edit_note:")
+        _titled("The plan", "before anything is made", ":material/edit_note:")
         _plan(plan, chosen, allowed)
 
 
@@ -103,8 +103,8 @@ def _titled(title: str, note: str, icon: str) -> None:
 
 def _followed(chosen: Chosen) -> None:
     """The chosen endpoint, when AWS says that it is in progress and no work of this server tells of it already."""
-    work = deployments().get((chosen.connection, chosen.endpoint or ""))
-    if chosen.endpoint is None or (work and work.progress.state == "running"):
+    now = progress_of(chosen, chosen.endpoint or "")
+    if chosen.endpoint is None or (now and now.state == "running"):
         return
     try:
         endpoint = described(chosen.connection, chosen.endpoint)
@@ -151,7 +151,7 @@ def _plan(plan: Plan, chosen: Chosen, allowed: bool) -> None:
             aws_cli(cli_commands(plan), chosen)
         with st.expander("The IAM policies it needs", icon=":material/policy:"):
             made = plan if plan.artefact.startswith("s3://") else replace(plan, artefact="")
-            policies(Resources.of(made), f"policies of plan {chosen.region}")
+            policies(Resources.of(made), f"policies of plan {chosen.region}", beside=False)
 
 
 def _update(endpoint: Endpoint, chosen: Chosen) -> None:
@@ -222,9 +222,11 @@ def _delete(endpoint: Endpoint, chosen: Chosen) -> None:
     if endpoint.components:
         st.warning(f"Delete its inference components first: {plain(', '.join(endpoint.components))}.")
     if chosen.region != EMBEDDED:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in what_stays(endpoint.name)))
+        st.markdown("What stays:\n" + "\n".join(f"- {plain(sentence)}" for sentence in what_stays(endpoint.name)))
     with st.form(f"delete {chosen.key}", border=False):
-        typed = st.text_input(f"Type {plain(endpoint.name)} to confirm", key=f"delete {chosen.key} name")
+        typed = st.text_input(
+            "Type the endpoint's name to confirm", placeholder=endpoint.name, key=f"delete {chosen.key} name"
+        )
         asked = st.form_submit_button(
             f"Delete {plain(endpoint.name)}", type="primary", icon=":material/delete_forever:"
         )
@@ -248,10 +250,3 @@ def _model(chosen: Chosen, name: str) -> Model:
     except SmvizError as error:
         show_error(error)
         return Model(name)
-
-
-def next_name(name: str) -> str:
-    """The name with its number counted up, or with a 2: "cars", "cars-2", "cars-3"."""
-    numbered = re.fullmatch(r"(.*)-(\d{1,6})", name)
-    stem, number = (numbered[1], int(numbered[2]) + 1) if numbered else (name, 2)
-    return f"{stem[: 62 - len(str(number))]}-{number}"

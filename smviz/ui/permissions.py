@@ -29,13 +29,17 @@ def permissions_view(chosen: Chosen, endpoint: Endpoint | None) -> None:
     policies(_resources(chosen, endpoint), f"policies of {chosen.key}")
 
 
-def policies(resources: Resources, key: str) -> None:
-    """Choose what a policy is for, and copy it."""
-    left, right = st.columns([1, 1.4], gap="large")
-    purpose = left.radio("What it is for", list(PURPOSES), format_func=lambda name: PURPOSES[name], key=key)
+def policies(resources: Resources, key: str, beside: bool = True) -> None:
+    """Choose what a policy is for, and copy it: beside the choice, or below it where there is less room."""
+    if beside:
+        left, right = st.columns([1, 1.4], gap="large")
+        purpose = left.radio("What it is for", list(PURPOSES), format_func=PURPOSES.__getitem__, key=key)
+    else:
+        right = st.container()
+        purpose = right.selectbox("What it is for", list(PURPOSES), format_func=PURPOSES.__getitem__, key=key)
     with right:
         try:
-            st.code(policy(purpose, resources), language="json")
+            st.code(policy(purpose, resources), language="json", wrap_lines=True)
         except SmvizError as error:
             st.warning(f"{plain(error.message)} {plain(error.advice)}", icon=":material/help:")
 

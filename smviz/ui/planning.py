@@ -251,6 +251,8 @@ def _price_source(observed: Price | None, price: float | None) -> None:
     if observed is None:
         st.caption(f"Not known here: enter your region's from the {listed}." if price is None else "Entered by you.")
         return
-    dated = f"Observed {observed.observed}" if observed.observed else "Undated"
-    entered = "" if price == observed.usd_per_hour else f"Entered by you; observed was {observed.usd_per_hour:g}. "
-    st.caption(f"{entered}{dated}: check it in the {listed}.", help=plain(observed.source))
+    dated = f"observed {observed.observed}" if observed.observed else "observed at an unknown date"
+    told = (
+        dated.capitalize() if price == observed.usd_per_hour else f"Entered by you; {observed.usd_per_hour:g} {dated}"
+    )
+    st.caption(f"{told}: check it in the {listed}.", help=plain(observed.source))

@@ -51,14 +51,24 @@ def pause(chosen: Chosen) -> float:
 
 def begin(chosen: Chosen, endpoint: str, work: Deploying) -> None:
     """Start work on an endpoint, remember it, and draw the page anew."""
-    going_on = deployments().get((chosen.connection, endpoint))
-    if going_on and going_on.progress.state == "running":
+    before = progress_of(chosen, endpoint)
+    if before and before.state == "running":
         st.warning(f"Other work on {plain(endpoint)} is not finished yet.", icon=":material/hourglass_top:")
         return
     deployments()[chosen.connection, endpoint] = work
     st.session_state.setdefault("begun", set()).add((chosen.connection, endpoint))
     work.start()
     _renew()
+
+
+def progress_of(chosen: Chosen, name: str) -> Deployment | None:
+    """How far the last work on an endpoint is, if this server knows of any; a bug of it crashes the page, once."""
+    work = deployments().get((chosen.connection, name))
+    try:
+        return work.progress if work else None
+    except Exception:
+        deployments().pop((chosen.connection, name), None)
+        raise
 
 
 def clock(seconds: float) -> str:
@@ -79,10 +89,9 @@ def billing(endpoint: Endpoint, chosen: Chosen) -> str:
 
 def shown_work(chosen: Chosen, name: str) -> bool:
     """The last work on an endpoint: going on, failed, or just ended; whether there was anything to show."""
-    work = deployments().get((chosen.connection, name))
-    if work is None:
+    now = progress_of(chosen, name)
+    if now is None:
         return False
-    now = work.progress
     mine = (chosen.connection, name) in st.session_state.get("begun", ())
     if now.state == "running":
         watch(chosen, name)
@@ -110,8 +119,7 @@ def watch(chosen: Chosen, name: str) -> None:
 
 @st.fragment(run_every=2)
 def _live(chosen: Chosen, name: str) -> None:
-    work = deployments().get((chosen.connection, name))
-    now = work.progress if work else None
+    now = progress_of(chosen, name)
     endpoint = _look(chosen, name)
     if endpoint and st.session_state.get("to choose") == (chosen.connection, name):
         # Not before AWS knows it: until then nothing could describe it.

@@ -71,7 +71,7 @@ def execution_roles(where: Connection) -> tuple[str, ...]:
     return door(where).execution_roles()
 
 
-@st.cache_data(ttl="1d", show_spinner=False)
+@st.cache_data(ttl="24h", show_spinner=False)
 def region_names() -> tuple[str, ...]:
     """Every region where SageMaker is known."""
     return regions()
