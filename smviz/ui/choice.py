@@ -142,9 +142,15 @@ def call_once(chosen: Chosen, payload: Payload, again: bool = False) -> Reply:
     if again or key not in replies:
         with st.spinner(f"Asking {chosen.label} …", show_time=True):
             replies[key] = door(chosen.connection).invoke(request, payload)
+        st.session_state["latency"] = replies[key].latency
         while len(replies) > REPLIES_KEPT:
             replies.pop(next(iter(replies)))
     return replies[key]
+
+
+def measured_latency() -> float | None:
+    """Seconds of this session's last call, or None before the first one."""
+    return st.session_state.get("latency")
 
 
 def read_reply(reply: Reply, payload: Payload, preset: Preset) -> Detections:

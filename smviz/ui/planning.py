@@ -19,7 +19,7 @@ from smviz.pricing import (
     price_per_hour,
     serverless_cost_per_1000,
 )
-from smviz.ui.choice import Chosen
+from smviz.ui.choice import Chosen, measured_latency
 from smviz.ui.frame import plain
 from smviz.ui.resources import EMBEDDED, embedded_server, execution_roles
 
@@ -157,14 +157,16 @@ def costs(plan: Plan, embedded: bool, key: str) -> None:
     first, second = st.columns(2)
     with first:
         price = _price_input(plan.region, compute, key)
+    measured = measured_latency()
     latency = second.number_input(
         "Seconds per image",
         min_value=0.0,
-        value=0.1,
+        value=0.1 if measured is None else measured,
         step=0.05,
-        key=f"{key} latency",
+        format="%.3f",
+        key=f"{key} latency {measured}",
         persist_state="session",
-        help="The mean latency that you measured; the test call and every run tell it.",
+        help="A guess until a call was made in this session; then that call's latency. Put in what you measured.",
     )
     if isinstance(compute, Serverless):
         idle, busy = 0.0, serverless_cost_per_1000(price, compute.memory, latency)
