@@ -30,6 +30,7 @@ WITHOUT_A_RESOURCE = {  # AWS knows no resource for these: Service Authorization
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "iam:ListRoles",
 }
 
 
@@ -113,7 +114,8 @@ class TestPolicy:
         pairs = allowed("deploy")
         for made, arn in (("Model", MODEL), ("EndpointConfig", CONFIG), ("Endpoint", ENDPOINT)):
             assert {(f"sagemaker:{verb}{made}", arn) for verb in ("Create", "Describe", "Delete")} <= pairs
-        assert ("sagemaker:CreateEndpoint", CONFIG) in pairs
+        assert {(f"sagemaker:{verb}Endpoint", CONFIG) for verb in ("Create", "Update")} <= pairs
+        assert ("iam:ListRoles", "*") in pairs
         [passing] = [s for s in statements("deploy") if "iam:PassRole" in s["Action"]]
         assert passing["Resource"] == [CARS.role]
         assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}

@@ -16,6 +16,7 @@ from smviz.records import Endpoint
 from smviz.sagemaker import credential_sources, explain_failure, profiles
 from smviz.ui.choice import Chosen, choose, variant_picker
 from smviz.ui.frame import plain, status_badge
+from smviz.ui.planning import own_prices
 from smviz.ui.resources import EMBEDDED, MOST_DESCRIBED, described, identity, listed, region_names
 
 ANY = "any status"
@@ -203,7 +204,7 @@ def _price(endpoint: Endpoint, chosen: Chosen) -> None:
     told = "; ".join(
         f"{plain(str(price))}"
         for variant in endpoint.variants
-        if (price := price_per_hour(chosen.region, variant.instance))
+        if (price := price_per_hour(chosen.region, variant.instance, own=own_prices()))
     )
     st.caption(
         f"About USD {hourly:.3f} an hour, USD {24 * hourly:.2f} a day, used or not, until it is deleted ({told})."
@@ -214,7 +215,7 @@ def _hourly(region: str, endpoint: Endpoint) -> float | None:
     """USD an hour of all its instances; None where one of them has no known price."""
     total = 0.0
     for variant in (*endpoint.variants, *endpoint.shadows):
-        price = price_per_hour(region, variant.instance) if variant.instance else None
+        price = price_per_hour(region, variant.instance, own=own_prices()) if variant.instance else None
         if price is None:
             return None
         total += price.usd_per_hour * variant.count
