@@ -12,7 +12,7 @@ run: $(VENV)/app
 	$(BIN) -m streamlit run streamlit_app.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: $(VENV)/dev chromium
-	$(BIN) -m pytest
+	$(BIN) -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN) -m ruff check .

@@ -344,6 +344,18 @@ class TestEvaluate:
         expect(again.locator('[data-ready="1"]')).to_have_count(1)
         no_traceback(page)
 
+    def test_the_best_threshold_is_that_of_the_iou(self, run, browser):
+        """At a stricter IoU the best F1 stands elsewhere, and one click goes there."""
+        page = browser(run)
+        best = page.get_by_role("button", name="Best F1")
+        loose = best.inner_text().split()[-1]
+        page.get_by_role("combobox", name="IoU").click()
+        page.get_by_role("option", name="0.85").click()
+        expect(best).not_to_contain_text(loose)
+        best.click()
+        expect(page).to_have_url(re.compile(f"threshold={best.inner_text().split()[-1][:4]}"))
+        no_traceback(page)
+
     def test_tables_come_as_csv(self, run, browser):
         """Both tables are downloaded with a row for each class and for each image."""
         page = browser(run)

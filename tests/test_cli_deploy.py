@@ -189,7 +189,15 @@ class TestDeploy:
         with EmbeddedServer(delay=60) as server:
             command = [sys.executable, "-m", "smviz", "deploy", "--endpoint", "cars", *WHAT]
             surroundings = {**os.environ, **server.environment}
-            running = subprocess.Popen(command, cwd=ROOT, env=surroundings, stderr=subprocess.PIPE, text=True)
+            running = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=surroundings,
+                stderr=subprocess.PIPE,
+                text=True,
+                # A shell starts background jobs with Ctrl-C ignored, and their children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
             lines = []
             while "3/3" not in "".join(lines):
                 lines.append(running.stderr.readline())

@@ -10,7 +10,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from smviz.errors import CredentialsError, SmvizError
+from smviz.errors import CredentialsError, EndpointError
 from smviz.pricing import price_per_hour
 from smviz.records import Endpoint
 from smviz.sagemaker import credential_sources, explain_failure, profiles
@@ -79,12 +79,13 @@ def who_am_i(chosen: Chosen) -> None:
 
     Raises:
         CredentialsError: when there are no credentials, or they have expired.
+        BadSetting: when the role is no ARN of a role.
     """
     try:
         caller = identity(chosen.connection)
     except CredentialsError:
         raise
-    except SmvizError as error:
+    except EndpointError as error:
         st.caption(f":material/person: Who calls is not told. {plain(error.message)}")
         return
     who = "root user" if caller.kind == "root" else f"{caller.kind} {plain(caller.name)}"

@@ -15,6 +15,7 @@ from smviz.evaluation import Evaluation, judged_image
 from smviz.metrics import precision_recall
 from smviz.records import Outcome
 from smviz.store import Run
+from smviz.thresholds import best_f1
 from smviz.ui.frame import number, plain
 from smviz.ui.resources import image_url, prepared, store, thumbnail
 from smviz.viewer import ImageMatches, ImageTruth, viewer
@@ -54,24 +55,24 @@ def coco_numbers(evaluation: Evaluation) -> None:
 def threshold_picker(evaluation: Evaluation, run: Run) -> tuple[float, float]:
     """The confidence threshold and the IoU that curves and tables below stand for; the best F1's until moved."""
     key = f"threshold of {run.id}"
-    best = evaluation.best_threshold
-    unknown = math.isnan(best.confidence)
+    slider, button, overlap = st.columns([5, 1.5, 1], vertical_alignment="bottom", gap="medium")
+    iou = overlap.selectbox("IoU", evaluation.matches.settings.ious, format_func="{:.2f}".format, key="iou")
+    best = best_f1(evaluation.sweep(None, iou)).confidence
+    unknown = math.isnan(best)
     pending = st.session_state.pop("viewer threshold", None)
     if pending is not None:
         st.session_state[key] = pending
     elif key not in st.session_state:
-        st.session_state[key] = _from_link("threshold", 0.5 if unknown else best.confidence)
-    slider, button, overlap = st.columns([5, 1.5, 1], vertical_alignment="bottom", gap="medium")
+        st.session_state[key] = _from_link("threshold", 0.5 if unknown else best)
     if button.button(
-        f"Best F1: {number(best.confidence)}",
+        f"Best F1: {number(best)}",
         icon=":material/target:",
         disabled=unknown,
         help="The confidence with the highest F1 over all classes together; every distinct score was tried.",
         width="stretch",
     ):
-        st.session_state[key] = best.confidence
+        st.session_state[key] = best
     threshold = slider.slider("Confidence threshold", 0.0, 1.0, step=0.001, format="%.3f", key=key)
-    iou = overlap.selectbox("IoU", evaluation.matches.settings.ious, format_func="{:.2f}".format, key="iou")
     if st.query_params.get("threshold") != f"{threshold:.6g}":
         st.query_params["threshold"] = f"{threshold:.6g}"
     return threshold, iou
@@ -109,7 +110,7 @@ def curves(evaluation: Evaluation, threshold: float, iou: float) -> None:
     with right:
         st.subheader("Precision, recall and F1 against confidence", anchor=False)
         sweep = evaluation.sweep(None, iou)
-        best = evaluation.best_threshold.confidence
+        best = best_f1(sweep).confidence
         st.plotly_chart(charts.threshold_figure(sweep, threshold, best), key="threshold curve")
         st.caption(f"All classes together, at IoU {iou:.2f}; every distinct score is a point.")
 
@@ -224,7 +225,7 @@ def one_image(evaluation: Evaluation, run: Run, name: str, threshold: float, iou
         key="evaluate viewer",
         image_key=f"{run.id} {name} {iou}",
         threshold=threshold,
-        best_threshold=_defined(evaluation.best_threshold.confidence),
+        best_threshold=_defined(best_f1(evaluation.sweep(None, iou)).confidence),
         ground_truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
         matches=ImageMatches(judged.taken, judged.ignored),
     )

@@ -113,8 +113,10 @@ def progress(run: Run, live: frozenset[str]) -> None:
         _live(run.id)
         return
     batch = batches().get(run.id)
-    if batch is not None and batch.progress.error is not None:
-        show_error(batch.progress.error)
+    if batch is not None:
+        end = batch.result()  # a bug crashes visibly
+        if end.error is not None:
+            show_error(end.error)
     missing = run.total - run.answered
     if missing:
         with st.container(horizontal=True, vertical_alignment="center"):
