@@ -102,6 +102,16 @@ def send(page: Page) -> None:
     page.get_by_role("button", name="Send the test image").click()
 
 
+def give_preset(page: Page, path: Path) -> None:
+    """Open the expander and hand in a file, once the page stands still."""
+    expect(page.get_by_role("button", name="Send the test image")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.get_by_text("Share this as a file").click()
+    uploader = page.locator('[data-testid="stFileUploader"]').filter(has_text="Take a preset")
+    expect(uploader).to_be_visible()
+    uploader.locator('input[type="file"]').set_input_files(path)
+
+
 class TestKinds:
     @pytest.mark.parametrize(
         ("name", "kind"),
@@ -223,8 +233,7 @@ class TestFormats:
         path = tmp_path / "presets.json"
         path.write_text(json.dumps({"smviz_presets": 1, "presets": {"pets": preset}}))
         open_endpoint(page, app, "shadowed")
-        page.get_by_text("Share this as a file").click()
-        page.locator('input[type="file"]').first.set_input_files(path)
+        give_preset(page, path)
         page.get_by_role("button", name="Use this preset").click()
         expect(page.get_by_role("combobox", name="Response format")).to_have_value(re.compile("Hugging Face"))
         with page.expect_download() as download:
@@ -237,8 +246,7 @@ class TestFormats:
         path = tmp_path / "other.json"
         path.write_text("{}")
         open_endpoint(page, app, "shadowed")
-        page.get_by_text("Share this as a file").click()
-        page.locator('input[type="file"]').first.set_input_files(path)
+        give_preset(page, path)
         expect(page.get_by_text("no file of presets")).to_be_visible()
 
 

@@ -34,8 +34,7 @@ def call_settings(endpoint: Endpoint, chosen: Chosen) -> None:
         EndpointError: when the endpoint cannot be described.
     """
     now = request_of(chosen)
-    needed = _missing(endpoint, now)
-    with st.expander("How it is called", icon=":material/call_made:", expanded=bool(needed)):
+    with st.expander("How it is called", icon=":material/call_made:", expanded=bool(_missing(endpoint, now))):
         kept = _targets(endpoint, now)
         accept = st.selectbox(
             "Accept",
@@ -60,9 +59,8 @@ def call_settings(endpoint: Endpoint, chosen: Chosen) -> None:
         )
     if kept != now:
         store().save_request(chosen.key, replace(kept, variant=None))
-        st.rerun()
-    if needed:
-        st.warning(f"Before it can be called: {needed}.", icon=":material/warning:")
+    if missing := _missing(endpoint, kept):
+        st.warning(f"Before it can be called: {missing}.", icon=":material/warning:")
 
 
 def fitted(payload: Payload, chosen: Chosen) -> Payload:

@@ -42,7 +42,6 @@ def reply_settings(chosen: Chosen) -> Preset:
     edited = Preset(picked, _label_table(preset.class_names, chosen), options)
     if edited != preset:
         store().save_preset(chosen.key, edited)
-        st.rerun()
     _preset_file(chosen, edited)
     return edited
 
