@@ -16,7 +16,8 @@ from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
 from smviz.records import Detections, GroundTruth, Outcome, Predictions
-from smviz.settings import MatchSettings
+from smviz.responses import parse
+from smviz.settings import MatchSettings, Preset
 from smviz.thresholds import OperatingPoint, Sweep, best_f1, sweep
 
 Noted = defaultdict[str, Counter[str]]  # what happened, and to which names how often
@@ -266,6 +267,17 @@ def _sentence(text: str, names: Counter[str]) -> str:
     first = [f"{name} ({times})" if times > 1 else name for name, times in names.most_common(_NAMED)]
     more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
     return f"{names.total()} {text}: {', '.join(first + more)}."
+
+
+def read_by(preset: Preset) -> Callable[[Outcome], Detections]:
+    """What reads the outcomes of a run, for `judge`; it raises `BadResponse` where a reply does not fit the preset."""
+
+    def read(outcome: Outcome) -> Detections:
+        if outcome.reply is None:
+            raise BadResponse(f"{outcome.image} has no reply.", "Run it again.")
+        return parse(outcome.reply.body, outcome.width, outcome.height, preset)
+
+    return read
 
 
 def judge(

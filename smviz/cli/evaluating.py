@@ -9,16 +9,13 @@ import re
 import sys
 from collections.abc import Callable
 
-from smviz import responses
 from smviz.annotations import read_ground_truth, read_results
 from smviz.cli.output import number, plain, print_json, print_table
 from smviz.errors import (
-    BadResponse,
     BadSetting,
 )
-from smviz.evaluation import Evaluation, evaluate, judge
-from smviz.records import Detections, Outcome
-from smviz.settings import Preset, Settings
+from smviz.evaluation import Evaluation, evaluate, judge, read_by
+from smviz.settings import Settings
 from smviz.store import Store
 
 CHECKS: dict[str, Callable[[float, float], bool]] = {
@@ -53,13 +50,7 @@ def _evaluation(given: argparse.Namespace) -> Evaluation:
     with Store(Settings.from_environment().workspace) as store:
         run = store.run(given.run)
         outcomes = store.outcomes(run.id)
-    return judge(truth, outcomes, lambda outcome: _reading(outcome, run.preset))
-
-
-def _reading(outcome: Outcome, preset: Preset) -> Detections:
-    if outcome.reply is None:
-        raise BadResponse(f"{outcome.image} has no reply.", "Run it again.")
-    return responses.parse(outcome.reply.body, outcome.width, outcome.height, preset)
+    return judge(truth, outcomes, read_by(run.preset))
 
 
 def _holds(check: str, numbers: dict[str, float]) -> bool:

@@ -6,16 +6,15 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from smviz import drawing, exports, images
+from smviz import drawing, exports
 from smviz.colours import class_colours
 from smviz.local import SAMPLES
 from smviz.records import Detections, Payload, Reply
 from smviz.ui.frame import plain
-from smviz.ui.resources import image_url
+from smviz.ui.resources import picture_url
 from smviz.viewer import ViewerState, viewer
 
 SOURCES = ("Sample scenes", "Upload", "Camera")
-LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
 
 
 def image_picker() -> tuple[bytes, str] | None:
@@ -41,10 +40,8 @@ def image_picker() -> tuple[bytes, str] | None:
 
 def shown(payload: Payload, name: str, detections: Detections, threshold: float) -> ViewerState:
     """The viewer with an image and its detections."""
-    picture = images.display(payload, LONGEST_SHOWN)
-    content_type = payload.content_type if picture is payload.body else "image/jpeg"
     return viewer(
-        image_url(picture, content_type, "detect image"),
+        picture_url(payload, "detect image"),
         detections,
         width=payload.width,
         height=payload.height,

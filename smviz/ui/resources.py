@@ -19,6 +19,7 @@ from smviz.settings import Connection, Settings
 from smviz.store import Store
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
+LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
 MOST_DESCRIBED = 50  # of more endpoints than this, the kind is told only for the one chosen
 
 
@@ -135,3 +136,21 @@ def image_url(data: bytes, content_type: str, slot: str) -> str:
     `slot` names the place on the page; a new image in the same slot replaces the old one.
     """
     return str(runtime.get_instance().media_file_mgr.add(data, content_type, slot))
+
+
+def picture_url(payload: Payload, slot: str) -> str:
+    """A URL for the image that was sent, as the screen shows it; see `image_url`.
+
+    Raises:
+        BadImage: when the payload holds no image.
+    """
+    picture = _shown(payload.sha256, payload)
+    return image_url(
+        picture, payload.content_type if max(payload.width, payload.height) <= LONGEST_SHOWN else "image/jpeg", slot
+    )
+
+
+@st.cache_resource(max_entries=16, scope="session", show_spinner=False)
+def _shown(sha256: str, _payload: Payload) -> bytes:
+    """Scaled once and not at every rerun, for a large image takes long."""
+    return images.display(_payload, LONGEST_SHOWN)

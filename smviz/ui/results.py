@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from smviz import charts, exports, images
+from smviz import charts, exports
 from smviz.colours import class_colours
 from smviz.errors import SmvizError
 from smviz.evaluation import Evaluation, judged_image
@@ -17,11 +17,10 @@ from smviz.records import Outcome
 from smviz.store import Run
 from smviz.thresholds import best_f1
 from smviz.ui.frame import number, plain
-from smviz.ui.resources import image_url, prepared, store, thumbnail
+from smviz.ui.resources import image_url, picture_url, prepared, store, thumbnail
 from smviz.viewer import ImageMatches, ImageTruth, viewer
 
 THUMBNAIL = 160  # pixels wide
-LONGEST_SHOWN = 4096
 NUMBERS = {
     "AP": "Average precision, mean over IoU 0.50 to 0.95 and classes",
     "AP50": "AP at IoU 0.50",
@@ -157,7 +156,8 @@ def image_table(
 ) -> str | None:
     """A row per image, worst first, as table and CSV; returns the name of the selected image."""
     latency = {outcome.image: outcome.reply.latency * 1000 for outcome in outcomes if outcome.reply}
-    rows = [evaluation.image_table(threshold, iou)[image] for image in _worst_first(evaluation)]
+    unsorted = evaluation.image_table(threshold, iou)
+    rows = [unsorted[image] for image in _worst_first(evaluation)]
     table = pd.DataFrame(
         {
             "Image": [row.name for row in rows],
@@ -211,14 +211,13 @@ def one_image(evaluation: Evaluation, run: Run, name: str, threshold: float, iou
         BadImage: when it can no longer be decoded.
     """
     payload = prepared(store().image_data(run.id, name), name)
-    picture = images.display(payload, LONGEST_SHOWN)
     truth = evaluation.matches.ground_truth
     image = truth.image_names.index(name)
     judged = judged_image(evaluation, image, iou)
     width, height = (int(side) for side in truth.image_sizes[image])  # the frame that the boxes are in
     st.subheader(plain(name), anchor=False)
     state = viewer(
-        image_url(picture, payload.content_type if picture is payload.body else "image/jpeg", "evaluate image"),
+        picture_url(payload, "evaluate image"),
         judged.detections,
         width=width or payload.width,
         height=height or payload.height,

@@ -9,12 +9,11 @@ from pathlib import PurePosixPath
 import pandas as pd
 import streamlit as st
 
-from smviz import responses
 from smviz.annotations import parse_ground_truth
 from smviz.errors import BadAnnotations
-from smviz.evaluation import Evaluation, judge
+from smviz.evaluation import Evaluation, judge, read_by
 from smviz.local import SAMPLES
-from smviz.records import Detections, GroundTruth, ImageRef, Outcome
+from smviz.records import GroundTruth, ImageRef, Outcome
 from smviz.runner import BatchRun
 from smviz.sagemaker import is_loopback
 from smviz.store import Run
@@ -166,18 +165,7 @@ def _judged(run_id: str, done: int, replied: int, _run: Run, _outcomes: tuple[Ou
     if not annotations:
         raise BadAnnotations("This run has no ground truth.", "Start a run with a COCO annotations file.")
     truth = parse_ground_truth(annotations, "The run's ground truth")
-    return judge(truth, _outcomes, lambda outcome: reading(_run, outcome))
-
-
-def reading(run: Run, outcome: Outcome) -> Detections:
-    """The detections in one outcome, read as the run's preset says.
-
-    Raises:
-        BadResponse: when the reply does not hold what the preset promises.
-    """
-    if outcome.reply is None:
-        raise ValueError("this outcome is a failure")
-    return responses.parse(outcome.reply.body, outcome.width, outcome.height, run.preset)
+    return judge(truth, _outcomes, read_by(_run.preset))
 
 
 def failures(outcomes: tuple[Outcome, ...]) -> None:
