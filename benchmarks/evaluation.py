@@ -18,8 +18,8 @@ from smviz.annotations import ground_truth_json, parse_ground_truth, parse_resul
 from smviz.evaluation import evaluate
 from smviz.matching import match
 from smviz.metrics import coco_numbers, per_image
+from smviz.operating import best_f1, sweep
 from smviz.records import GroundTruth, Predictions
-from smviz.thresholds import best_f1, sweep
 
 Result = TypeVar("Result")
 

@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from smviz.colours import class_colours
+from smviz.operating import Sweep
 from smviz.records import Detections, Payload
-from smviz.thresholds import Sweep
 
 MOST_POINTS = 1500  # more than a screen has columns; the numbers beside a chart are always the exact ones
 ACCENT = "#0f9d8f"

@@ -4,6 +4,7 @@
     ├── InputError              what a person gave cannot be used
     │   ├── BadImage
     │   ├── BadAnnotations
+    │   ├── BadSource           a file, folder, zip or S3 prefix cannot be read
     │   ├── BadResponse         the endpoint's reply does not hold what its format promises
     │   └── BadSetting
     ├── EndpointError           SageMaker, or the way to it
@@ -68,6 +69,10 @@ class BadImage(InputError):
 
 class BadAnnotations(InputError):
     """The ground truth or detections file cannot be read."""
+
+
+class BadSource(InputError):
+    """A file, folder, zip or S3 prefix cannot be read."""
 
 
 class BadResponse(InputError):

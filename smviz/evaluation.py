@@ -15,10 +15,10 @@ from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
 from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
+from smviz.operating import OperatingPoint, Sweep, best_f1, sweep
 from smviz.records import Detections, GroundTruth, Outcome, Predictions
 from smviz.responses import parse
 from smviz.settings import MatchSettings, Preset
-from smviz.thresholds import OperatingPoint, Sweep, best_f1, sweep
 
 Noted = defaultdict[str, Counter[str]]  # what happened, and to which names how often
 
@@ -87,7 +87,7 @@ class Evaluation:
         return self.matches.ground_truth.notes + self.matches.predictions.notes
 
     def sweep(self, class_id: int | None = None, iou: float = 0.5) -> Sweep:
-        """The counts at every threshold, as `thresholds.sweep` gives them; computed once."""
+        """The counts at every threshold, as `operating.sweep` gives them; computed once."""
         key = (class_id, iou)
         if key not in self._sweeps:
             self._sweeps[key] = sweep(self.matches, class_id, iou)
@@ -320,6 +320,7 @@ def _only(ground_truth: GroundTruth, kept: NDArray[np.bool_]) -> GroundTruth:
         ltwh=ground_truth.ltwh[objects],
         area=ground_truth.area[objects],
         crowd=ground_truth.crowd[objects],
+        ignore=ground_truth.ignore[objects],
     )
 
 

@@ -2,9 +2,9 @@
 
 The algorithm is that of `cocoeval.py` and `maskApi.c` (https://github.com/cocodataset/cocoapi). Within one image and
 class, detections choose by descending confidence: the free object with the highest IoU that reaches the threshold, the
-later one at equal IoU; ignored objects (crowds, and objects outside the area range) only when no other is left. Any
-number of detections may take one crowd. Detections on ignored objects count neither way, and so do detections that take
-nothing and lie outside the area range.
+later one at equal IoU; ignored objects (crowds, objects marked to be ignored, and objects outside the area range) only
+when no other is left. Any number of detections may take one crowd. Detections on ignored objects count neither way, and
+so do detections that take nothing and lie outside the area range.
 
 Because detections choose by descending confidence, dropping the low ones never changes the matches above: one pass
 serves every confidence threshold.
@@ -112,7 +112,7 @@ class Matches(Columns):
         return overlap
 
     def ground_truth_ignored(self, area: str = "all") -> Flags:
-        """Which objects need not be found: crowds, and those outside the area range; bool [G]. Raises as `taken`."""
+        """Which objects need not be found, bool [G]: crowds, those to ignore, other areas. Raises as `taken`."""
         _, low, high = self.settings.areas[self._area(area)]
         return _not_counted(self.ground_truth, low, high)
 
@@ -219,7 +219,7 @@ def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
 
 
 def _not_counted(ground_truth: GroundTruth, low: float, high: float) -> Flags:
-    return ground_truth.crowd | (ground_truth.area < low) | (ground_truth.area > high)
+    return ground_truth.crowd | ground_truth.ignore | (ground_truth.area < low) | (ground_truth.area > high)
 
 
 def _check_settings(settings: MatchSettings) -> None:

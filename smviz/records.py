@@ -6,7 +6,7 @@ ImageRef -> Payload -> Reply -> Detections -> Outcome -> Run
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -215,6 +215,25 @@ class Variant:
     concurrency: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record of an annotation file that could not be used.
+
+    Attributes:
+        file: the file's name within what was read.
+        where: the line ("line 7"), the id ("annotation 41") or the place ("object 3"); "" for the whole file.
+        why: what is wrong with it, in words for a person.
+    """
+
+    file: str
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}, {self.where}" if self.where else self.file
+        return f"{place}: {self.why}"
+
+
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
     """The labelled boxes of a data set, columnar: I images, K classes, G objects.
@@ -228,6 +247,9 @@ class GroundTruth:
         ltwh: float64 [G, 4], left, top, width, height in pixels, as the file has them.
         area: float64 [G], square pixels, as the file has it (COCO: the mask's); width x height otherwise.
         crowd: bool [G], a region to ignore, not an object to find.
+        ignore: bool [G], an object that need not be found though its box is exact, as Pascal VOC's "difficult"; all
+            False when it is not given.
+        skipped: the records that could not be used, each named.
         notes: what was skipped or mended while reading, in words for a person.
     """
 
@@ -242,6 +264,8 @@ class GroundTruth:
     area: NDArray[np.float64]
     crowd: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
+    ignore: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         columns_of: tuple[tuple[str, type[np.generic], int], ...] = (
@@ -251,9 +275,12 @@ class GroundTruth:
             ("ltwh", np.float64, 4),
             ("area", np.float64, 0),
             ("crowd", np.bool_, 0),
+            ("ignore", np.bool_, 0),
         )
-        for field, dtype, columns in columns_of:
-            object.__setattr__(self, field, frozen_array(getattr(self, field), dtype, columns))
+        if not len(self.ignore):
+            object.__setattr__(self, "ignore", np.zeros(len(self.crowd), np.bool_))
+        for name, dtype, columns in columns_of:
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype, columns))
 
     def __len__(self) -> int:
         return len(self.image)
@@ -284,8 +311,8 @@ class Predictions:
             ("ltwh", np.float64, 4),
             ("confidence", np.float64, 0),
         )
-        for field, dtype, columns in columns_of:
-            object.__setattr__(self, field, frozen_array(getattr(self, field), dtype, columns))
+        for name, dtype, columns in columns_of:
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype, columns))
 
     def __len__(self) -> int:
         return len(self.image)

@@ -21,8 +21,8 @@ from smviz.charts import (
 from smviz.colours import class_colours
 from smviz.evaluation import evaluate
 from smviz.metrics import precision_recall
+from smviz.operating import sweep
 from smviz.records import Detections, Payload
-from smviz.thresholds import sweep
 
 PAYLOAD = Payload(b"the bytes", "image/png", 640, 480, "00")
 

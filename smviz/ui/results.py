@@ -13,9 +13,9 @@ from smviz.colours import class_colours
 from smviz.errors import SmvizError
 from smviz.evaluation import Evaluation, judged_image
 from smviz.metrics import precision_recall
+from smviz.operating import best_f1
 from smviz.records import Outcome
 from smviz.store import Run
-from smviz.thresholds import best_f1
 from smviz.ui.frame import number, plain
 from smviz.ui.resources import image_url, picture_url, prepared, store, thumbnail
 from smviz.viewer import ImageMatches, ImageTruth, viewer

@@ -7,7 +7,7 @@ from coco_sets import random_columns, small_set
 from smviz.errors import BadSetting
 from smviz.matching import match
 from smviz.metrics import counts
-from smviz.thresholds import best_f1, sweep
+from smviz.operating import best_f1, sweep
 
 BOX = (0, 0, 40, 40)
 FAR = (300, 300, 40, 40)
