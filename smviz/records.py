@@ -28,11 +28,19 @@ def frozen_array(values: ArrayLike, dtype: type[Scalar], columns: int = 0) -> ND
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where an image is. `name` is unique within a run; exactly one of `path` and `data` is set."""
+    """Where an image is: exactly one of `path`, `data` and `location` is set.
+
+    Attributes:
+        name: unique within a run.
+        path: a file on this machine.
+        data: the file's bytes.
+        location: a URL: "file:///folder/a.jpg", "zip:///folder/a.zip!/member" or "s3://bucket/key".
+    """
 
     name: str
     path: Path | None = None
     data: bytes | None = None
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,16 @@ class Reply:
     """One answer of an endpoint: raw bytes, seconds from send to last byte, the variant that answered.
 
     An asynchronous endpoint does not tell the variant; its seconds count the queue and the polling too.
+
+    Attributes:
+        model: seconds that the model itself took, where the answer tells them; None otherwise.
     """
 
     body: bytes
     content_type: str
     latency: float
     variant: str | None
+    model: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +155,8 @@ class Outcome:
         sha256: hex digest of the bytes that were sent; of the file's bytes when nothing could be sent.
         width, height: the frame that was sent, in pixels; 0 when nothing could be sent.
         attempts: how many calls were made.
+        reused: whether the reply was known from an earlier call, so that nothing was called.
+        client: seconds spent on this machine: reading, decoding and encoding the image.
     """
 
     image: str
@@ -152,6 +166,8 @@ class Outcome:
     attempts: int
     reply: Reply | None = None
     failure: Failure | None = None
+    reused: bool = False
+    client: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
