@@ -21,11 +21,13 @@ from smviz.errors import StoreError
 
 BATCH_SIZE = 100
 BATCH_SECONDS = 0.05
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 10.0  # how long another program's lock is waited for: when the file is opened or read,
+PATIENT_SECONDS = 60.0  # and when results are written, for a result that is given up has to be called for again
 
 Transaction = sqlite3.Connection
 Write = Callable[[Transaction], object]
 Migration = Callable[[Transaction], None]
+_Item = tuple[Write, "Future[None]"]
 
 
 class Database:
@@ -47,13 +49,14 @@ class Database:
             self._writing = _connect(path)
             try:
                 _migrate(self._writing, path, migrations)
+                self._writing.execute(f"PRAGMA busy_timeout = {int(1000 * PATIENT_SECONDS)}")
                 self._reading = _connect(path)
             except BaseException:
                 self._writing.close()
                 raise
         self._read_lock = threading.Lock()
         self._queue_lock = threading.Lock()  # nothing may be queued behind the None that ends the writer
-        self._queue: queue.Queue[tuple[Write, Future[None], bool] | None] = queue.Queue(maxsize=10 * BATCH_SIZE)
+        self._queue: queue.Queue[tuple[_Item, bool] | None] = queue.Queue(maxsize=10 * BATCH_SIZE)
         self._closed = False
         self._writer = threading.Thread(target=self._write_batches, name="smviz-database", daemon=True)
         self._writer.start()
@@ -82,8 +85,31 @@ class Database:
         future.set_running_or_notify_cancel()  # what is queued is written: it cannot be cancelled
         with self._queue_lock:
             self._check_open()
-            self._queue.put((write, future, urgent))
+            self._queue.put(((write, future), urgent))
         return future
+
+    def size(self) -> int:
+        """Bytes on the disk, the write-ahead log among them."""
+        beside = (Path(f"{self.path}{suffix}") for suffix in ("", "-wal"))
+        return sum(file.stat().st_size for file in beside if file.exists())
+
+    def compact(self) -> int:
+        """Give the room of what was deleted back to the disk; the number of bytes that were freed.
+
+        Raises:
+            StoreError: also when the disk has no room for a second copy, which is made meanwhile; nothing is lost.
+        """
+        self._checkpoint()
+        before = self.size()
+        self.write(_vacuum)
+        self._checkpoint()
+        return max(0, before - self.size())
+
+    def _checkpoint(self) -> None:
+        # Not from the writer's transaction, where SQLite allows none; busy readers only put it off.
+        with self._read_lock, _explained(self.path):
+            self._check_open()
+            self._reading.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Finish all writes, then let go of the file. Closing twice is harmless."""
@@ -105,40 +131,47 @@ class Database:
         while batch := self._next_batch():
             self._commit(batch)
 
-    def _next_batch(self) -> list[tuple[Write, Future[None]]]:
+    def _next_batch(self) -> list[_Item]:
         """What is queued, from the first write on; empty when the queue has ended."""
-        batch: list[tuple[Write, Future[None]]] = []
+        batch: list[_Item] = []
         end = float("inf")
         while len(batch) < BATCH_SIZE:
             try:
-                item = self._queue.get(timeout=max(0.0, end - time.monotonic()) if batch else None)
+                queued = self._queue.get(timeout=max(0.0, end - time.monotonic()) if batch else None)
             except queue.Empty:
                 break
-            if item is None:
+            if queued is None:
                 if batch:
                     self._queue.put(None)
                 break
-            write, future, urgent = item
-            batch.append((write, future))
+            item, urgent = queued
+            batch.append(item)
             if urgent:  # somebody waits for it
                 break
             end = min(end, time.monotonic() + BATCH_SECONDS)
         return batch
 
-    def _commit(self, batch: list[tuple[Write, Future[None]]]) -> None:
+    def _commit(self, batch: list[_Item]) -> None:
         try:
             with _explained(self.path), _transaction(self._writing):
                 for write, _ in batch:
                     write(self._writing)
         except BaseException as error:
-            if len(batch) == 1:
-                batch[0][1].set_exception(error)
+            if len(batch) > 1 and not _is_busy(error):
+                for item in batch:  # one bad write must not take the others with it
+                    self._commit([item])
                 return
-            for item in batch:  # one bad write must not take the others with it
-                self._commit([item])
+            for _, future in batch:
+                future.set_exception(error)
         else:
             for _, future in batch:
                 future.set_result(None)
+
+
+def _vacuum(db: Transaction) -> None:
+    db.execute("COMMIT")  # SQLite does not do this within a transaction
+    db.execute("VACUUM")
+    db.execute("BEGIN")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -160,7 +193,7 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
         try:
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.02)
         else:
@@ -170,6 +203,8 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
 def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
     with _transaction(db):
         version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            raise StoreError(f"{path} is a database of another program.", f"{_MOVE_AWAY} {_ELSEWHERE}")
         if version > len(migrations):
             raise StoreError(
                 f"{path} was written by a newer smviz (schema {version}; this one knows {len(migrations)}).",
@@ -194,18 +229,35 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 _ELSEWHERE = "Or set SMVIZ_WORKSPACE to another folder."
+_MOVE_AWAY = (
+    "Move that file away, with the -wal and -shm beside it; a new one is made, and image files are not touched."
+)
 
 # What went wrong, by SQLite's primary result code (https://sqlite.org/rescode.html), and what to do about it.
 _ADVICE = {
-    sqlite3.SQLITE_NOTADB: ("is no smviz workspace", "Move that file away; a new one is made."),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "Move that file away, or bring it back from a backup."),
+    sqlite3.SQLITE_NOTADB: ("is no smviz workspace", _MOVE_AWAY),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", f"Bring it back from a backup if there is one. {_MOVE_AWAY}"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check that its folder can be written to."),
     sqlite3.SQLITE_PERM: ("cannot be opened", "Check that its folder can be written to."),
     sqlite3.SQLITE_READONLY: ("cannot be written", "Check that the file and its folder can be written to."),
     sqlite3.SQLITE_FULL: ("cannot grow, for the disk is full", "Free some space; what was stored before is safe."),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "Check the disk: it may be full, broken or disconnected."),
-    sqlite3.SQLITE_BUSY: ("is in use by another program", "Close the program that keeps it locked, then try again."),
+    sqlite3.SQLITE_BUSY: (
+        "is in use by another program",
+        "Close the program that keeps it locked, then try again; what was stored before is safe.",
+    ),
 }
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and _code(cause) == sqlite3.SQLITE_BUSY
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary result code; None when the error is not SQLite's but that of a wrong call of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @contextlib.contextmanager
@@ -216,8 +268,8 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
+        code = _code(error)
         if code is None:
             raise
-        what, advice = _ADVICE.get(code & 0xFF, ("cannot be used", "Move that file away; a new one is made."))
+        what, advice = _ADVICE.get(code, ("cannot be used", _MOVE_AWAY))
         raise StoreError(f"{path} {what} ({error}).", f"{advice} {_ELSEWHERE}") from error

@@ -271,7 +271,7 @@ class TestOutcomes:
         run = begin(store)
         store.append(run.id, answered("0000.png")).result()
         with sqlite3.connect(tmp_path / FILE_NAME) as other:
-            assert other.execute("SELECT image FROM outcome").fetchall() == [("0000.png",)]
+            assert other.execute("SELECT name FROM outcome JOIN image ON id = image").fetchall() == [("0000.png",)]
 
     def test_cannot_be_cancelled(self, store):
         """What was appended is stored, even when the caller tries to take it back."""
@@ -315,7 +315,7 @@ class TestOutcomes:
         run = begin(store)
         store.append(run.id, answered("0000.png")).result()
         with sqlite3.connect(tmp_path / FILE_NAME) as other:
-            other.execute("UPDATE outcome SET body = x'00112233'")
+            other.execute("UPDATE reply SET body = x'00112233'")
         with pytest.raises(StoreError, match="damaged"):
             store.outcomes(run.id)
 
@@ -426,7 +426,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            1,
+            2,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])

@@ -1,0 +1,40 @@
+"""What identifies a call: the same key, the same answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import json
+from urllib.parse import urlsplit
+
+from smviz.settings import Connection, Request
+
+_EMBEDDED = "embedded"
+
+
+def reply_key(connection: Connection, endpoint_config: str, request: Request, sha256: str) -> str:
+    """What a call would give, as text: calls of one key have the same answer. "" where that cannot be told.
+
+    An endpoint's config never changes, so its name stands for the model; an endpoint on this machine is the same
+    whichever port it listens at. Profile and role are part of the key, for two accounts may use the same names.
+
+    Args:
+        connection: which SageMaker is called.
+        endpoint_config: the name of the endpoint's config; "" where it is not known.
+        request: how the image is sent.
+        sha256: hex digest of the bytes that are sent.
+    """
+    if not endpoint_config or not sha256:
+        return ""
+    where = _EMBEDDED if _on_this_machine(connection.endpoint_url) else dataclasses.astuple(connection)
+    how = json.dumps([where, endpoint_config, dataclasses.asdict(request)], sort_keys=True)
+    return f"{hashlib.sha256(how.encode()).hexdigest()}/{sha256}"
+
+
+def _on_this_machine(url: str | None) -> bool:
+    host = urlsplit(url or "").hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

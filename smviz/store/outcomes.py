@@ -1,0 +1,104 @@
+"""Outcomes are written, and streamed back page by page so that the memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from smviz.database import Database, Transaction
+from smviz.errors import StoreError
+from smviz.records import ImageRef, Outcome, Reply
+from smviz.store.places import image_at
+from smviz.store.rows import SELECT_OUTCOME, outcome_of, reply_columns, reply_of, storable
+
+PAGE = 200  # rows at a time: about 5 MB of replies
+
+
+def append_outcome(db: Transaction, run_id: str, outcome: Outcome, key: str) -> None:
+    """Store what became of an image of a run; a failure gives way to it, a reply does not.
+
+    Raises:
+        StoreError: when the run has no such image or was deleted.
+    """
+    found = db.execute(
+        "SELECT image.id, number FROM run JOIN image ON image.run = number WHERE run.id = ? AND image.name = ?",
+        (run_id, outcome.image),
+    ).fetchone()
+    if found is None:
+        raise StoreError(
+            f"Run {run_id} with an image “{outcome.image}” is not in the workspace.",
+            "It was probably deleted meanwhile; start a new run.",
+        )
+    image, run = found
+    db.execute("DELETE FROM outcome WHERE image = ? AND failure_kind IS NOT NULL", (image,))
+    if not db.execute("SELECT 1 FROM outcome WHERE image = ?", (image,)).fetchone():
+        insert_outcome(db, image, run, outcome, key)
+
+
+def insert_outcome(db: Transaction, image: int, run: int, outcome: Outcome, key: str) -> None:
+    """Store the outcome of an image that has none."""
+    failure = outcome.failure
+    why = (failure.kind, storable(failure.message), storable(failure.advice)) if failure else (None,) * 3
+    reply = _reply_id(db, outcome.reply, outcome.reused, key) if outcome.reply else None
+    frame = (outcome.sha256, outcome.width, outcome.height, outcome.attempts, outcome.reused, outcome.client)
+    db.execute("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (image, run, *frame, *why, reply))
+
+
+def _reply_id(db: Transaction, reply: Reply, reused: bool, key: str) -> int:
+    """Where the reply is kept. A call that was made has a reply of its own, and the newest one has the key."""
+    columns = reply_columns(reply)
+    if key and reused:
+        known = db.execute("SELECT id FROM reply WHERE key = ? AND latency IS ?", (key, reply.latency)).fetchone()
+        if known:
+            return int(known[0])
+    elif key:
+        db.execute("UPDATE reply SET key = NULL WHERE key = ?", (key,))
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    row = (None if reused or not key else key, at, *columns)
+    sql = "INSERT INTO reply (key, at, content_type, latency, model, variant, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    return int(db.execute(sql, row).lastrowid or 0)
+
+
+def known_reply(database: Database, key: str) -> Reply | None:
+    """The newest reply of that key."""
+    rows = database.read("SELECT content_type, latency, model, variant, body FROM reply WHERE key = ?", (key,))
+    return reply_of(rows[0]) if rows else None
+
+
+def outcome(database: Database, run_id: str, image: str) -> Outcome | None:
+    """What became of one image."""
+    rows = database.read(f"{SELECT_OUTCOME} AND image.name = ?", (run_id, image))
+    return outcome_of(rows[0]) if rows else None
+
+
+def iter_outcomes(database: Database, run_id: str) -> Iterator[Outcome]:
+    """What became of the images, in the run's order."""
+    for row in _paged(database, SELECT_OUTCOME, run_id):
+        yield outcome_of(row)
+
+
+_SELECT_PENDING = """SELECT image.position, image.name, location, file FROM image
+    LEFT JOIN outcome ON outcome.image = image.id
+    WHERE image.run = (SELECT number FROM run WHERE id = ?) AND outcome.reply IS NULL"""
+
+
+def pending(database: Database, run_id: str) -> Iterator[ImageRef]:
+    """The images without a reply, in the run's order, with the bytes of those that were uploaded."""
+    for _, name, location, file in _paged(database, _SELECT_PENDING, run_id):
+        yield image_at(name, location, file_data(database, file))
+
+
+def file_data(database: Database, sha256: str | None) -> bytes | None:
+    """The bytes of an uploaded file; None where there is none, or none any more."""
+    rows = database.read("SELECT data FROM file WHERE sha256 = ?", (sha256,))
+    return bytes(rows[0][0]) if rows else None
+
+
+def _paged(database: Database, select: str, run_id: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query whose first column is the image's position, by that."""
+    sql = f"{select} AND image.position > ? ORDER BY image.position LIMIT {PAGE}"
+    last = -1
+    while rows := database.read(sql, (run_id, last)):
+        yield from rows
+        last = rows[-1][0]
