@@ -28,13 +28,14 @@ def frozen_array(values: ArrayLike, dtype: type[Scalar], columns: int = 0) -> ND
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where an image is: exactly one of `path`, `data` and `location` is set.
+    """Where an image is: one of `path`, `data` and `location` is set, or none where only its name is known.
 
     Attributes:
         name: unique within a run.
         path: a file on this machine.
         data: the file's bytes.
-        location: a URL: "file:///folder/a.jpg", "zip:///folder/a.zip!/member" or "s3://bucket/key".
+        location: a URL: "file:///folder/a.jpg", "zip:///folder/a.zip!/member", both percent-encoded as
+            `Path.as_uri` does, or "s3://bucket/key" as it is.
     """
 
     name: str
