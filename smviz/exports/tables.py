@@ -1,4 +1,4 @@
-"""Detections and tables as files to keep: JSON or CSV."""
+"""Detections and tables as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable
+from itertools import chain
 
 from smviz.records import Detections, Payload
 
@@ -46,9 +47,13 @@ def detections_csv(image: str, detections: Detections) -> bytes:
 
 def table_csv(header: Iterable[str], rows: Iterable[Iterable[str | float]]) -> bytes:
     """Any table, by RFC 4180, UTF-8; empty cells where a number is undefined, and no cell that is a formula."""
+    return csv_lines(chain([header], rows))
+
+
+def csv_lines(rows: Iterable[Iterable[str | float]]) -> bytes:
+    """The rows of a table as `table_csv` writes them."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(_inert(name) for name in header)
     for row in rows:
         writer.writerow(_inert(cell) if isinstance(cell, str) else _defined(cell) for cell in row)
     return buffer.getvalue().encode("utf-8", "replace")
