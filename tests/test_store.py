@@ -1,5 +1,8 @@
 """The workspace: what was reported stored is there, whoever is killed and whoever else has the file open."""
 
+import gc
+import json
+import math
 import os
 import re
 import resource
@@ -8,6 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+import zipfile
+import zlib
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +22,7 @@ import pytest
 from smviz.errors import BadImage, BadSetting, StoreError, UnknownRun
 from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import FILE_NAME, Store
+from smviz.store import FILE_NAME, Store, reply_key
 
 CONNECTION = Connection("eu-central-1", "http://127.0.0.1:8080")
 REQUEST = Request("traffic", "A", "application/json")
@@ -154,6 +161,447 @@ class TestRuns:
         assert store.outcomes(gone.id) == ()
         assert store.run(kept.id).answered == 1
         assert file.exists()
+
+
+class TestAboutRuns:
+    def test_told_at_the_start(self, store):
+        """A run keeps its endpoint's config and where its images are from; nothing else is known about a new one."""
+        refs = [ImageRef("a", data=b"x")]
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs, endpoint_config="config-3", source="a folder")
+        assert store.run(run.id) == run
+        assert (run.endpoint_config, run.source, run.imported, run.note) == ("config-3", "a folder", "", "")
+
+    def test_note(self, store):
+        """A note is any text, replaces the one before, and survives what is no text."""
+        run = begin(store)
+        assert store.set_note(run.id, "before the rain\n自転車").note == "before the rain\n自転車"
+        assert store.set_note(run.id, "\ud800").note == "?"
+        assert store.set_note(run.id, "").note == ""
+        with pytest.raises(UnknownRun):
+            store.set_note("nothing", "x")
+
+    def test_state(self, store):
+        """A run is finished when every image has been called for, whatever came of it."""
+        run = begin(store, images=2)
+        states = [store.run(run.id).state]
+        for outcome in (answered("0000.png"), failed("0001.png")):
+            store.append(run.id, outcome).result()
+            states.append(store.run(run.id).state)
+        assert states == ["not started", "unfinished", "finished"]
+
+    def test_kept_from_elsewhere(self, store):
+        """A run that was made elsewhere is kept whole, says from what, and its images may be nowhere."""
+        rows = [(ImageRef("a"), answered("a")), (ImageRef("b"), failed("b"))]
+        run = store.keep_run("theirs", PRESET, rows, "saved replies of Tuesday", b"{}", "a folder", "left out: 3")
+        assert (run.imported, run.source, run.note) == ("saved replies of Tuesday", "a folder", "left out: 3")
+        assert (run.total, run.answered, run.failed, run.state) == (2, 1, 1, "finished")
+        assert store.outcomes(run.id) == (answered("a"), failed("b"))
+        assert store.annotations(run.id) == b"{}"
+        with pytest.raises(BadImage, match="imported without images"):
+            store.image_data(run.id, "a")
+
+    def test_size(self, store):
+        """The size of a run is that of its replies, uploads and ground truth; that of the workspace is the files'."""
+        big = os.urandom(200_000)
+        refs = [ImageRef("a", data=big), ImageRef("b", data=big), ImageRef("c", data=b"x")]
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs, annotations=os.urandom(50_000))
+        assert 250_000 <= store.size(run.id) <= 251_000
+        store.append(run.id, answered("a", os.urandom(30_000))).result()
+        assert 280_000 <= store.size(run.id) <= 281_000
+        assert store.size() > store.size(run.id)
+        assert store.size("nothing") == 0
+
+    def test_compact(self, store, tmp_path):
+        """After deleting, the room is given back to the disk, and what is left is whole."""
+        gone, kept = begin(store, "gone", images=200), begin(store, "kept")
+        for name in store.image_names(gone.id):
+            store.append(gone.id, answered(name, os.urandom(20_000)))
+        store.append(kept.id, answered("0000.png")).result()
+        before = store.size()
+        store.delete_run(gone.id)
+        freed = store.compact()
+        assert freed > 3_000_000
+        assert store.size() < before - 3_000_000
+        assert store.size() == sum(file.stat().st_size for file in tmp_path.glob("*") if file.suffix != ".db-shm")
+        assert store.outcomes(kept.id) == (answered("0000.png"),)
+        store.append(kept.id, answered("0001.png")).result()
+
+    def test_compact_while_others_read(self, store, tmp_path):
+        """Another program that reads meanwhile is not disturbed, nor is what it sees."""
+        run = begin(store)
+        store.append(run.id, answered("0000.png")).result()
+        with sqlite3.connect(tmp_path / FILE_NAME) as other:
+            assert other.execute("SELECT count(*) FROM outcome").fetchone() == (1,)
+            store.delete_run(run.id)
+            store.compact()
+            assert other.execute("SELECT count(*) FROM outcome").fetchone() == (0,)
+        other.close()
+
+
+class TestManyImages:
+    def test_streamed(self, store):
+        """Images stream in: uploads that would not fit in memory do not have to."""
+        piece = os.urandom(1_000_000)
+        gc.collect()
+        tracemalloc.start()
+        refs = (ImageRef(f"{i}.png", data=b"%d" % i + piece) for i in range(80))
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 40_000_000
+        assert run.total == 80
+        assert store.image_data(run.id, "79.png") == b"79" + piece
+
+    def test_all_or_nothing(self, store):
+        """When the images end in an error there is no run, its name is free, and others saw nothing of it."""
+
+        def images():
+            for i in range(1200):
+                yield ImageRef(str(i), data=b"%d" % i)
+            assert store.runs() == ()
+            raise OSError("the disk was unplugged")
+
+        with pytest.raises(OSError, match="unplugged"):
+            store.create_run("r", CONNECTION, REQUEST, PRESET, images())
+        assert store.runs() == ()
+        assert store._database.read("SELECT (SELECT count(*) FROM image) + (SELECT count(*) FROM file)") == [(0,)]
+        begin(store, "r")
+
+    def test_repeated_name_far_away(self, store):
+        """Two images of one name are refused however far apart they come."""
+        names = [*map(str, range(1500)), "3"]
+        with pytest.raises(BadSetting, match="Two images are called “3”"):
+            store.create_run("r", CONNECTION, REQUEST, PRESET, (ImageRef(n, data=b"") for n in names))
+
+    def test_name_taken_meanwhile(self, store):
+        """A run whose name is taken while its images stream in is refused; the other one stays."""
+
+        def images():
+            yield ImageRef("a", data=b"")
+            begin(store, "same")
+
+        with pytest.raises(BadSetting, match="exists already"):
+            store.create_run("same", CONNECTION, REQUEST, PRESET, images())
+        assert [run.total for run in store.runs()] == [3]
+
+    def test_uploads_are_kept_once(self, store):
+        """An upload is kept once for all runs that have it, and as long as one of them is there."""
+        data = os.urandom(1000)
+        runs = [store.create_run(name, CONNECTION, REQUEST, PRESET, [ImageRef("a", data=data)]) for name in "xy"]
+        assert store._database.read("SELECT count(*) FROM file") == [(1,)]
+        store.delete_run(runs[0].id)
+        assert store.image_data(runs[1].id, "a") == data
+        store.delete_run(runs[1].id)
+        assert store._database.read("SELECT count(*) FROM file") == [(0,)]
+
+
+class TestPending:
+    def test_those_without_a_reply(self, store):
+        """The images without a reply come in order, failed ones among them, uploads with their bytes."""
+        run = begin(store, images=1000)
+        for i in range(0, 1000, 2):
+            store.append(run.id, answered(f"{i:04d}.png"))
+        store.append(run.id, failed("0001.png"))
+        store.flush()
+        expected = [ImageRef(f"{i:04d}.png", data=b"image %d" % i) for i in range(1, 1000, 2)]
+        assert list(store.pending(run.id)) == expected
+
+    def test_where_they_are(self, store, tmp_path):
+        """Images come back as the places they were given as."""
+        odd = tmp_path / os.fsdecode(b"caf\xe9 50%20 !.jpg")
+        refs = [
+            ImageRef("a", path=odd),
+            ImageRef("b", location="s3://bucket/a key.jpg"),
+            ImageRef("c", location="zip:///x.zip!/a.jpg"),
+            ImageRef("d", data=b""),
+        ]
+        run = store.create_run("r", CONNECTION, REQUEST, PRESET, refs)
+        assert list(store.pending(run.id)) == refs
+
+    def test_answered_meanwhile(self, store):
+        """Answers that come while the images are listed disturb nothing: none is doubled or left out."""
+        run = begin(store, images=700)
+        seen = []
+        for image in store.pending(run.id):
+            seen.append(image.name)
+            store.append(run.id, answered(image.name))
+        assert tuple(seen) == store.image_names(run.id)
+        store.flush()
+        assert list(store.pending(run.id)) == []
+
+    def test_deleted_meanwhile(self, store):
+        """A run that is deleted while its images are listed ends the list."""
+        run = begin(store, images=700)
+        images = store.pending(run.id)
+        next(images)
+        store.delete_run(run.id)
+        assert sum(1 for _ in images) < 700
+
+
+class TestReplies:
+    KEY = reply_key(CONNECTION, "config", REQUEST, "ab" * 32)
+
+    def test_known(self, store):
+        """A reply that was stored under a key is known by it, whole; no other key knows it, nor does none."""
+        run = begin(store)
+        reply = Reply(b"x" * 999, "text/csv", 0.5, None, model=0.25)
+        store.append(run.id, replace(answered("0000.png"), reply=reply), self.KEY).result()
+        store.append(run.id, answered("0001.png")).result()
+        assert store.known_reply(self.KEY) == reply
+        assert store.known_reply("other") is None
+        assert store.known_reply("") is None
+        assert store.outcome(run.id, "0000.png").reply == reply
+
+    def test_shared(self, store):
+        """A reused reply is kept once for all its runs, and as long as one of them is there."""
+        one, two = begin(store, "one"), begin(store, "two")
+        store.append(one.id, answered("0000.png"), self.KEY).result()
+        reused = replace(answered("0000.png"), reply=store.known_reply(self.KEY), attempts=0, reused=True, client=0.125)
+        store.append(two.id, reused, self.KEY).result()
+        assert store._database.read("SELECT count(*) FROM reply") == [(1,)]
+        assert store.outcomes(two.id) == (reused,)
+        assert not store.outcomes(one.id)[0].reused
+        store.delete_run(one.id)
+        assert store.outcomes(two.id) == (reused,)
+        assert store.known_reply(self.KEY) == reused.reply
+        store.delete_run(two.id)
+        assert store.known_reply(self.KEY) is None
+        assert store._database.read("SELECT count(*) FROM reply") == [(0,)]
+
+    def test_called_again(self, store):
+        """A call that was made again keeps its own reply: each run shows what it got, and the newest is known."""
+        one, two = begin(store, "one"), begin(store, "two")
+        store.append(one.id, answered("0000.png", b"before"), self.KEY).result()
+        store.append(two.id, answered("0000.png", b"after"), self.KEY).result()
+        assert [store.outcome(run.id, "0000.png").reply.body for run in (one, two)] == [b"before", b"after"]
+        assert store.known_reply(self.KEY).body == b"after"
+
+    def test_forgotten_meanwhile(self, store):
+        """A known reply whose only run is deleted before it is stored again is stored as it was known."""
+        one, two = begin(store, "one"), begin(store, "two")
+        store.append(one.id, answered("0000.png"), self.KEY).result()
+        reused = replace(answered("0000.png"), reused=True)
+        store.delete_run(one.id)
+        store.append(two.id, reused, self.KEY).result()
+        assert store.outcomes(two.id) == (reused,)
+
+    def test_unmeasured(self, store):
+        """A latency that nobody measured stays undefined."""
+        run = begin(store)
+        outcome = replace(answered("0000.png"), reply=Reply(b"x", "", math.nan, None))
+        store.append(run.id, outcome).result()
+        assert math.isnan(store.outcome(run.id, "0000.png").reply.latency)
+
+    def test_one_outcome(self, store):
+        """The outcome of one image is found by its name; there is none where nothing happened yet."""
+        run = begin(store)
+        store.append(run.id, failed("0001.png")).result()
+        assert store.outcome(run.id, "0001.png") == failed("0001.png")
+        assert store.outcome(run.id, "0000.png") is None
+        assert store.outcome(run.id, "nothing.png") is None
+
+    def test_memory(self, store):
+        """Outcomes are streamed: 2,000 replies of 50 kB, 100 MB, are never in memory together."""
+        rows = ((ImageRef(str(i)), answered(str(i), b"%d" % i * 12_500)) for i in range(2000))
+        run = store.keep_run("big", PRESET, rows, "elsewhere")
+        gc.collect()
+        tracemalloc.start()
+        assert sum(len(outcome.reply.body) > 12_000 for outcome in store.iter_outcomes(run.id)) == 2000
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 15_000_000
+
+
+class TestReplyKey:
+    def test_same_call(self):
+        """The same image by the same request to the same endpoint has one key, at whichever port of this machine."""
+        keys = {
+            reply_key(Connection("local", f"http://{host}"), "config", REQUEST, "ab")
+            for host in ("127.0.0.1:8080", "localhost:9", "[::1]:80")
+        }
+        assert len(keys) == 1
+
+    def test_other_call(self):
+        """Another image, setting, config, region, account or address is another call."""
+        here = Connection("eu-central-1")
+        keys = [
+            reply_key(here, "config", REQUEST, "ab"),
+            reply_key(here, "config", REQUEST, "cd"),
+            reply_key(here, "config 2", REQUEST, "ab"),
+            reply_key(here, "config", replace(REQUEST, accept="text/csv"), "ab"),
+            reply_key(here, "config", replace(REQUEST, endpoint="other"), "ab"),
+            reply_key(Connection("us-east-1"), "config", REQUEST, "ab"),
+            reply_key(Connection("eu-central-1", profile="prod"), "config", REQUEST, "ab"),
+            reply_key(Connection("eu-central-1", "https://vpce-1.example.com"), "config", REQUEST, "ab"),
+            reply_key(Connection("eu-central-1", "http://127.0.0.1"), "config", REQUEST, "ab"),
+        ]
+        assert len(set(keys)) == len(keys)
+
+    def test_unknown(self):
+        """A call whose config or image is not known is like no other: it has no key."""
+        assert reply_key(CONNECTION, "", REQUEST, "ab") == ""
+        assert reply_key(CONNECTION, "config", REQUEST, "") == ""
+
+
+class TestLocations:
+    def read(self, store, location, remote=None):
+        """What is at a location, by way of a run."""
+        run = store.create_run(location, CONNECTION, REQUEST, PRESET, [ImageRef("a", location=location)])
+        return store.image_data(run.id, "a", remote)
+
+    def test_file(self, store, tmp_path):
+        """A file is found by its URL, whatever it is called."""
+        file = tmp_path / os.fsdecode(b"50%20 \xe9!#?.jpg")
+        file.write_bytes(b"jpeg")
+        assert self.read(store, file.as_uri()) == b"jpeg"
+
+    def test_zip(self, store, tmp_path):
+        """A member of a zip is read without unpacking the rest, and again after the zip was replaced."""
+        archive = tmp_path / "a !.zip"
+        for content in (b"one", b"two two"):
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+                out.writestr("sub/ü 1.jpg", content)
+            location = "zip" + archive.as_uri().removeprefix("file") + "!/sub/%C3%BC%201.jpg"
+            assert self.read(store, location) == content
+            store.delete_run(store.run(location).id)
+
+    def test_remote(self, store):
+        """What is in S3 is read by what was given for that, and without that says so."""
+        assert self.read(store, "s3://b/k", {"s3://b/k": b"jpeg"}.__getitem__) == b"jpeg"
+        with pytest.raises(BadImage, match="s3://b/other is not on this machine"):
+            self.read(store, "s3://b/other")
+
+    @pytest.mark.parametrize(
+        "missing", ["file:///nowhere/a.jpg", "zip:///nowhere/a.zip!/a.jpg", "zip:///etc/passwd!/a"]
+    )
+    def test_gone(self, store, missing):
+        """What is not where it was is an error that says where that was."""
+        with pytest.raises(BadImage, match=r"nowhere|passwd"):
+            self.read(store, missing)
+
+    def test_gone_from_a_zip(self, store, tmp_path):
+        """A member that a zip does not have, or that is damaged in it, is named."""
+        archive = tmp_path / "a.zip"
+        with zipfile.ZipFile(archive, "w") as out:
+            out.writestr("a.jpg", b"jpeg" * 100)
+        with pytest.raises(BadImage, match=r"no b\.jpg"):
+            self.read(store, f"zip://{archive}!/b.jpg")
+        archive.write_bytes(archive.read_bytes().replace(b"jpegjpeg", b"pngxpngx"))
+        with pytest.raises(BadImage, match=r"a\.jpg in .* cannot be read"):
+            self.read(store, f"zip://{archive}!/a.jpg")
+
+
+VERSION_1 = """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL,
+    connection TEXT NOT NULL, request TEXT NOT NULL, preset TEXT NOT NULL,
+    annotations BLOB);
+CREATE TABLE image (
+    run TEXT NOT NULL REFERENCES run ON DELETE CASCADE, position INTEGER NOT NULL, name TEXT NOT NULL,
+    path BLOB, data BLOB, PRIMARY KEY (run, name), CHECK ((path IS NULL) != (data IS NULL)));
+CREATE TABLE outcome (
+    run TEXT NOT NULL, image TEXT NOT NULL, sha256 TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    failure_kind TEXT, failure_message TEXT, failure_advice TEXT,
+    content_type TEXT, latency REAL, variant TEXT, body BLOB,
+    PRIMARY KEY (run, image), FOREIGN KEY (run, image) REFERENCES image (run, name) ON DELETE CASCADE,
+    CHECK ((failure_kind IS NULL) != (body IS NULL)));
+CREATE TABLE preset (endpoint TEXT PRIMARY KEY, preset TEXT NOT NULL);
+CREATE TABLE request (endpoint TEXT PRIMARY KEY, request TEXT NOT NULL);
+PRAGMA user_version = 1;
+"""
+
+
+class TestOldFiles:
+    @pytest.fixture
+    def old(self, tmp_path):
+        """A workspace as version 1 of the schema wrote it, with two runs."""
+        db = sqlite3.connect(tmp_path / FILE_NAME)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(VERSION_1)
+        how = [json.dumps(asdict(part)) for part in (CONNECTION, REQUEST, PRESET)]
+        truth = zlib.compress(b'{"images": []}')
+        for run_id, name, annotations in (("aaaa", "first", truth), ("bbbb", "second", None)):
+            db.execute(
+                "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (run_id, name, f"2025-01-0{len(name) - 4}T00:00:00.000000+00:00", *how, annotations),
+            )
+            path = os.fsencode(tmp_path / os.fsdecode(b"caf\xe9 1.jpg"))
+            images = (("z.jpg", None, b"same upload"), ("é.jpg", path, None), ("a.jpg", None, b""))
+            for position, (image, place, data) in enumerate(images):
+                db.execute("INSERT INTO image VALUES (?, ?, ?, ?, ?)", (run_id, position, image, place, data))
+            body = zlib.compress(b"reply of " + name.encode(), 1)
+            db.execute(
+                "INSERT INTO outcome VALUES (?, 'a.jpg', 'cd', 640, 480, 2, NULL, NULL, NULL, 'text/csv', 0.5, 'A', ?)",
+                (run_id, body),
+            )
+            db.execute(
+                """INSERT INTO outcome VALUES
+                    (?, 'z.jpg', 'ab', 0, 0, 6, 'Throttled', 'Too many.', 'Wait.', NULL, NULL, NULL, NULL)""",
+                (run_id,),
+            )
+        db.execute("INSERT INTO preset VALUES ('eu/traffic', ?)", (how[2],))
+        db.execute("INSERT INTO request VALUES ('eu/traffic', ?)", (how[1],))
+        db.commit()
+        db.close()
+        (tmp_path / os.fsdecode(b"caf\xe9 1.jpg")).write_bytes(b"jpeg")
+        return tmp_path
+
+    def test_everything_is_there(self, old):
+        """A file of version 1 opens with all its runs, images, outcomes, ground truth and settings."""
+        with Store(old) as store:
+            second, first = store.runs()
+            assert (first.id, first.name, second.id, second.name) == ("aaaa", "first", "bbbb", "second")
+            assert (first.connection, first.request, first.preset) == (CONNECTION, REQUEST, PRESET)
+            assert (first.total, first.answered, first.failed, first.state) == (3, 1, 1, "unfinished")
+            assert (first.note, first.endpoint_config, first.source, first.imported) == ("", "", "", "")
+            assert (store.annotations("aaaa"), store.annotations("bbbb")) == (b'{"images": []}', None)
+            assert store.preset("eu/traffic") == PRESET
+            assert store.request("eu/traffic") == REQUEST
+            for run in (first, second):
+                assert store.image_names(run.id) == ("z.jpg", "é.jpg", "a.jpg")
+                datas = [store.image_data(run.id, name) for name in store.image_names(run.id)]
+                assert datas == [b"same upload", b"jpeg", b""]
+                reply = Reply(b"reply of " + run.name.encode(), "text/csv", 0.5, "A")
+                assert store.outcomes(run.id) == (
+                    Outcome("z.jpg", "ab", 0, 0, 6, failure=Failure("Throttled", "Too many.", "Wait.")),
+                    Outcome("a.jpg", "cd", 640, 480, 2, reply=reply),
+                )
+
+    def test_goes_on(self, old):
+        """An old run can be resumed, and is still there after the file was opened twice."""
+        with Store(old) as store:
+            assert [image.name for image in store.pending("aaaa")] == ["z.jpg", "é.jpg"]
+            store.append("aaaa", answered("z.jpg")).result()
+        with Store(old) as store:
+            assert store.run("first").answered == 2
+            store.delete_run("bbbb")
+            assert store.image_data("aaaa", "z.jpg") == b"same upload"
+
+    def test_nothing_of_the_old_tables_is_left(self, old):
+        """An old file and a new one have the same schema in the end."""
+        Store(old).close()
+        Store(old / "new").close()
+        schemas = []
+        for folder in (old, old / "new"):
+            db = sqlite3.connect(folder / FILE_NAME)
+            schemas.append(sorted(db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall(), key=str))
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+            db.close()
+        assert schemas[0] == schemas[1]
+
+    def test_interrupted(self, old):
+        """When the file cannot be brought up to date, it stays as it was."""
+        before = (old / FILE_NAME).read_bytes()
+        code = "import sys; from pathlib import Path; from smviz.store import Store; Store(Path(sys.argv[1]))"
+        limit = len(before) // 2
+        process = in_another_process(
+            code, old, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        )
+        assert "StoreError" in process.communicate(timeout=60)[1]
+        assert (old / FILE_NAME).read_bytes() == before
+        with Store(old) as store:
+            assert len(store.runs()) == 2
 
 
 class TestImages:
