@@ -5,32 +5,38 @@ import math
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from PIL import Image
 
 from smviz.errors import (
     AccessDenied,
+    BadImage,
     BadSetting,
     CredentialsError,
     InvalidRequest,
     ModelError,
+    ModelNotReady,
     NotFound,
     NotInService,
     PayloadTooLarge,
     ServiceError,
     StoreError,
     Throttled,
+    TimedOut,
     UnknownRun,
     Unreachable,
 )
 from smviz.images import prepare
 from smviz.records import ImageRef, Reply
 from smviz.runner import BatchRun, Retry, run_images
+from smviz.runner.retrying import trouble_of
 from smviz.settings import Connection, Preset, Request
 from smviz.store import Store
 
-FAST = Retry(base=0.001, cap=0.01)
+FAST = Retry(base=0.001, cap=0.01, probe=0.02, extra=100)
 
 
 def picture(shade, width=8):
@@ -91,7 +97,27 @@ def store(tmp_path):
 def begin(store, images=10, name="run"):
     """A run over images of 1, 2, 3 ... pixels' width."""
     refs = [ImageRef(f"{i}.png", data=picture(i, width=i + 1)) for i in range(images)]
-    return store.create_run(name, Connection("x"), Request("e"), Preset("p"), refs)
+    return store.create_run(name, Connection("x"), Request("e"), Preset("p"), refs, endpoint_config="c")
+
+
+def until(condition, seconds=10):
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+class Remote:
+    """Reads images by their name, as from a place far away, and fails as `faults` says: name to errors, in order."""
+
+    def __init__(self, faults):
+        self.faults = {name: list(errors) for name, errors in faults.items()}
+
+    def __call__(self, image):
+        if self.faults.get(image.name):
+            raise self.faults[image.name].pop(0)
+        return image.data
 
 
 class TestRun:
@@ -197,19 +223,21 @@ class TestFailures:
     @pytest.mark.parametrize("kind", [Throttled, ServiceError, Unreachable])
     def test_passes(self, store, kind):
         """What may pass is tried again, and the outcome tells how often."""
-        run, endpoint = begin(store), Endpoint({3: [error(kind)] * 4})
+        run, endpoint = begin(store), Endpoint({3: [error(kind)] * 3})
         end = run_images(store, run, endpoint, retry=FAST)
         assert (end.done, end.failed) == (10, 0)
-        assert store.outcomes(run.id)[3].attempts == endpoint.calls[3] == 5
+        assert store.outcomes(run.id)[3].attempts == endpoint.calls[3] == 4
 
-    @pytest.mark.parametrize("kind", [Throttled, ServiceError, Unreachable])
-    def test_does_not_pass(self, store, kind):
+    @pytest.mark.parametrize(
+        ("kind", "calls"), [(Throttled, FAST.busy), (ServiceError, FAST.service), (Unreachable, FAST.network)]
+    )
+    def test_does_not_pass(self, store, kind, calls):
         """After the last attempt the image has failed, and the run goes on."""
         run, endpoint = begin(store), Endpoint({3: [error(kind)] * 99})
         end = run_images(store, run, endpoint, retry=FAST)
         assert (end.state, end.done, end.failed) == ("finished", 9, 1)
         outcome = store.outcomes(run.id)[3]
-        assert (outcome.failure.kind, outcome.attempts) == (kind.__name__, FAST.attempts)
+        assert (outcome.failure.kind, outcome.attempts) == (kind.__name__, calls)
 
     @pytest.mark.parametrize("kind", [CredentialsError, AccessDenied, NotFound, NotInService])
     def test_concerns_every_image(self, store, kind):
@@ -238,12 +266,12 @@ class TestFailures:
         assert end.state == "failed"
         assert isinstance(end.error, Unreachable)
         assert end.done == 10
-        assert FAST.unreachable <= end.failed <= FAST.unreachable + 2
+        assert FAST.in_a_row <= end.failed <= FAST.in_a_row + 2
 
     def test_unreachable_now_and_then(self, store):
         """Images that find nobody are failures of their own while others are answered in between."""
         faults = {i: [error(Unreachable)] * 99 for i in range(0, 40, 2)}
-        end = run_images(store, begin(store, 40), Endpoint(faults), workers=1, retry=Retry(attempts=2, base=0.001))
+        end = run_images(store, begin(store, 40), Endpoint(faults), workers=1, retry=replace(FAST, network=2))
         assert (end.state, end.done, end.failed) == ("finished", 20, 20)
 
     def test_wrong_setting(self, store):
@@ -316,6 +344,240 @@ class TestResume:
             assert [o.reply.body for o in again.outcomes(run.id)] == [b'{"image": %d}' % i for i in range(30)]
 
 
+class TestPause:
+    def test_by_hand(self, store):
+        """A pause lets the calls under way end, makes no new ones, and is over when the run is resumed."""
+        endpoint = Endpoint(seconds=0.01)
+        batch = BatchRun(store, begin(store, 60), endpoint, workers=2)
+        batch.start()
+        until(lambda: batch.progress.done > 5)
+        batch.pause()
+        assert batch.progress.state in {"pausing", "paused"}
+        until(lambda: batch.progress.state == "paused")
+        calls = endpoint.calls.total()
+        time.sleep(0.1)
+        assert endpoint.calls.total() == calls == batch.progress.calls
+        assert batch.progress.error is None
+        batch.resume()
+        end = batch.result()
+        assert (end.state, end.done) == ("finished", 60)
+        assert endpoint.calls == Counter(range(60))
+
+    def test_credentials_expire(self, store):
+        """The run pauses, tells why, and goes on with another client; nothing is lost or asked for twice."""
+        run, old, new = begin(store, 60), Endpoint(), Endpoint()
+
+        def invoke(payload):
+            if image_number(payload) >= 20:
+                raise error(CredentialsError)
+            return old(payload)
+
+        batch = BatchRun(store, run, invoke, workers=4)
+        batch.start()
+        until(lambda: batch.progress.state == "paused" and batch.progress.done == 20)
+        assert isinstance(batch.progress.error, CredentialsError)
+        assert not batch.wait(0.05)
+        batch.resume(new)
+        end = batch.result()
+        assert (end.state, end.done, end.failed, end.error) == ("finished", 60, 0, None)
+        assert old.calls + new.calls == Counter(range(60))
+
+    def test_bad_renewals_are_capped(self, store):
+        """When new credentials are refused again and again, the run ends with that error."""
+
+        def refuse(payload):
+            raise error(CredentialsError)
+
+        renewals = []
+        end = run_images(store, begin(store), refuse, renew=lambda why: renewals.append(why) or refuse)
+        assert (end.state, len(renewals)) == ("failed", Retry().renewals)
+        assert isinstance(end.error, CredentialsError)
+        assert end.calls <= 4 * (1 + Retry().renewals)
+
+    def test_good_renewals_are_not(self, store):
+        """Credentials that work for a while may expire any number of times."""
+        faults = {number: [error(CredentialsError)] for number in range(10)}
+        endpoint, renewals = Endpoint(faults), []
+        end = run_images(
+            store, begin(store, 20), endpoint, workers=1, renew=lambda why: renewals.append(why) or endpoint
+        )
+        assert (end.state, end.done, len(renewals)) == ("finished", 20, 10)
+
+    def test_not_renewed(self, store):
+        """Who has no new credentials stops the run, and what was answered is kept."""
+        run = begin(store)
+        end = run_images(store, run, Endpoint({5: [error(CredentialsError)]}), workers=1, renew=lambda why: None)
+        assert (end.state, end.done, store.run(run.id).answered) == ("stopped", 5, 5)
+        assert isinstance(end.error, CredentialsError)
+
+    def test_stop_while_paused(self, store):
+        """A paused run can be stopped."""
+        batch = BatchRun(store, begin(store), Endpoint())
+        batch.pause()
+        batch.start()
+        assert not batch.wait(0.05)
+        assert batch.progress.state == "paused"
+        batch.stop()
+        assert batch.result().state == "stopped"
+
+    def test_while_images_are_read(self, store):
+        """Credentials may expire also where the images come from; the image is read again."""
+        run, remote = begin(store), Remote({"3.png": [error(CredentialsError)]})
+        end = run_images(store, run, Endpoint(), read=remote, renew=lambda why: answer)
+        assert (end.state, end.done) == ("finished", 10)
+
+
+class TestReading:
+    def test_of_what_is_gone(self, store):
+        """An image that is not where it was, or no image, fails alone."""
+        remote = Remote({"3.png": [error(NotFound)], "4.png": [BadImage("It is none.", "Send another.")]})
+        end = run_images(store, begin(store), Endpoint(), read=remote)
+        assert (end.state, end.done, end.failures) == ("finished", 8, {"NotFound": 1, "BadImage": 1})
+
+    def test_passing_trouble(self, store):
+        """A place that is busy or out of reach for a moment is asked again."""
+        remote = Remote({"3.png": [error(Throttled)] * 3, "4.png": [error(Unreachable)] * 2})
+        end = run_images(store, begin(store), Endpoint(), read=remote, retry=FAST)
+        assert (end.state, end.done) == ("finished", 10)
+
+    def test_no_access(self, store):
+        """A place that nobody may read from ends the run."""
+        remote = Remote({f"{i}.png": [error(AccessDenied)] for i in range(10)})
+        end = run_images(store, begin(store), Endpoint(), read=remote)
+        assert (end.state, end.failed) == ("failed", 0)
+        assert isinstance(end.error, AccessDenied)
+
+    def test_bug(self, store):
+        """A bug in what reads an image ends the run and is raised; it never stalls."""
+        run, remote = begin(store, 50), Remote({"20.png": [ZeroDivisionError("bug")]})
+        with pytest.raises(ZeroDivisionError, match="bug"):
+            run_images(store, run, Endpoint(), read=remote)
+        assert run_images(store, run, Endpoint()).state == "finished"
+
+    def test_memory_is_flat(self, store):
+        """However many images there are, no more of them are read ahead than there are workers."""
+        read, called, most = Counter(), Counter(), []
+
+        def remote(image):
+            read["images"] += 1
+            most.append(read["images"] - called["images"])
+            return image.data
+
+        def invoke(payload):
+            time.sleep(0.001)
+            called["images"] += 1
+            return answer(payload)
+
+        run_images(store, begin(store, 300), invoke, read=remote, workers=8)
+        assert max(most) <= 8
+
+
+class TestLoading:
+    def test_is_waited_out(self, store):
+        """While the model is being loaded one worker asks again and again, the others wait, and no image fails."""
+        loaded, calls = threading.Event(), []
+
+        def invoke(payload):
+            calls.append(threading.get_ident())
+            if not loaded.is_set():
+                raise error(ModelNotReady)
+            return answer(payload)
+
+        threading.Timer(0.4, loaded.set).start()
+        end = run_images(store, begin(store, 40), invoke, workers=8, retry=FAST)
+        assert (end.state, end.done, end.failed, end.retries) == ("finished", 40, 0, 0)
+        asked = len(calls) - 40
+        assert asked <= 4 + 0.4 / FAST.probe, "the first calls, then one every 20 ms"
+        assert len(set(calls[4:asked])) == 1
+
+    def test_takes_too_long(self, store):
+        """A model that is still not there after the longest time ends the run."""
+        endpoint = Endpoint({i: [error(ModelNotReady)] * 999 for i in range(10)})
+        end = run_images(store, begin(store), endpoint, retry=replace(FAST, loading=0.2))
+        assert (end.state, end.done, end.failed) == ("failed", 0, 0)
+        assert isinstance(end.error, ModelNotReady)
+
+    def test_stop(self, store):
+        """A stop does not wait for the model."""
+        batch = BatchRun(store, begin(store), Endpoint({i: [error(ModelNotReady)] * 999 for i in range(10)}))
+        batch.start()
+        until(lambda: batch.progress.calls >= 1)
+        batch.stop()
+        assert batch.wait(2)
+        assert batch.result().state == "stopped"
+
+
+class TestBudget:
+    def test_of_calls(self, store):
+        """No more calls are made than are allowed; the run stops, and goes on later."""
+        run, endpoint = begin(store, 50), Endpoint({i: [error(ServiceError)] for i in range(5)})
+        end = run_images(store, run, endpoint, retry=FAST, max_calls=30)
+        assert endpoint.calls.total() == end.calls == 30
+        assert end.state == "stopped"
+        assert "30 calls" in end.error.message
+        assert end.done == store.run(run.id).answered >= 20
+        assert run_images(store, run, endpoint, max_calls=50 - end.done, retry=FAST).state in {"finished", "stopped"}
+
+    def test_that_is_just_enough(self, store):
+        """A run that needs exactly the calls it is allowed finishes."""
+        end = run_images(store, begin(store), Endpoint(), max_calls=10)
+        assert (end.state, end.calls, end.error) == ("finished", 10, None)
+
+    def test_of_calls_made_again(self, store):
+        """An endpoint that fails too often ends the run instead of being paid for; throttled calls do not count."""
+        retry = replace(FAST, extra=10, extra_share=0.1)
+        faults = {i: [error(ServiceError)] for i in range(1000)}
+        end = run_images(store, begin(store, 200), Endpoint(faults), workers=2, retry=retry)
+        assert end.state == "failed"
+        assert isinstance(end.error, ServiceError)
+        assert "It was ServiceError." in end.error.message
+        assert end.retries - 1 <= 10 + 0.1 * end.calls
+        throttles = {i: [error(Throttled)] for i in range(200)}
+        end = run_images(store, begin(store, 100, "other"), Endpoint(throttles), retry=retry, fresh=True)
+        assert (end.state, end.done, end.throttled, end.retries) == ("finished", 100, 100, 0)
+
+
+class TestOnly:
+    def test_these_again(self, store):
+        """Chosen failed images are called again, and no others."""
+        run, endpoint = begin(store), Endpoint({i: [error(ModelError)] for i in (3, 5, 7)})
+        run_images(store, run, endpoint)
+        end = run_images(store, run, endpoint, only={"3.png", "5.png", "1.png"})
+        assert (end.state, end.total, end.done, end.skipped) == ("finished", 3, 2, 1)
+        assert endpoint.calls == Counter(range(10)) + Counter([3, 5])
+        assert store.outcomes(run.id)[7].failure
+
+
+class TestKnownReplies:
+    def test_are_reused(self, store):
+        """What an earlier run was told is not asked again, and says so."""
+        run_images(store, begin(store), Endpoint())
+        again, endpoint = begin(store, 12, "again"), Endpoint()
+        end = run_images(store, again, endpoint)
+        assert (end.state, end.done, end.reused, end.calls) == ("finished", 12, 10, 2)
+        assert endpoint.calls == Counter([10, 11])
+        outcomes = store.outcomes(again.id)
+        assert [outcome.reused for outcome in outcomes] == [True] * 10 + [False] * 2
+        assert [outcome.attempts for outcome in outcomes] == [0] * 10 + [1] * 2
+        assert [o.reply.body for o in outcomes] == [b'{"image": %d}' % i for i in range(12)]
+
+    def test_fresh(self, store):
+        """Who asks for fresh replies gets them."""
+        run_images(store, begin(store), Endpoint())
+        endpoint = Endpoint()
+        end = run_images(store, begin(store, 10, "again"), endpoint, fresh=True)
+        assert (end.reused, endpoint.calls.total()) == (0, 10)
+
+    def test_unknown_config(self, store):
+        """Where the endpoint's config is not known, nobody can tell whether the model is the same: all are called."""
+        for name in ("first", "second"):
+            refs = [ImageRef(f"{i}.png", data=picture(i, width=i + 1)) for i in range(5)]
+            run = store.create_run(name, Connection("x"), Request("e"), Preset("p"), refs)
+            endpoint = Endpoint()
+            run_images(store, run, endpoint)
+            assert endpoint.calls.total() == 5
+
+
 class TestStop:
     def test_calls_under_way_are_stored(self, store):
         """After a stop there are no new calls; those under way are finished and stored."""
@@ -350,10 +612,26 @@ class TestStop:
             waiting.set()
             raise error(Throttled)
 
-        batch = BatchRun(store, run, invoke, retry=Retry(attempts=20, base=1000, cap=1000))
+        batch = BatchRun(store, run, invoke, retry=Retry(base=1000, cap=1000))
         batch.start()
         waiting.wait(10)
         time.sleep(0.05)
+        batch.stop()
+        assert batch.wait(5)
+        assert batch.result().state == "stopped"
+        assert store.outcomes(run.id) == ()
+
+    def test_gives_up_a_wait_within_a_call(self, store):
+        """A call that only waits, as for an asynchronous answer, is given up; its image is called on resuming."""
+        run, waiting = begin(store), threading.Event()
+
+        def invoke(payload):
+            waiting.set()
+            batch.sleep(100)
+
+        batch = BatchRun(store, run, invoke)
+        batch.start()
+        waiting.wait(10)
         batch.stop()
         assert batch.wait(5)
         assert batch.result().state == "stopped"
@@ -433,6 +711,32 @@ class TestProgress:
         assert math.isnan(progress.left)
         batch.result()
 
+    def test_what_was_called(self, store):
+        """Calls, throttles, calls made again, failures by kind, latencies and concurrency are told."""
+        faults = {1: [error(Throttled)] * 2, 2: [error(ServiceError)] * 3, 3: [error(ModelError)], 4: [error(NotFound)]}
+        end = run_images(store, begin(store, 4), Endpoint(faults), workers=6, retry=FAST)
+        assert (end.calls, end.throttled, end.retries) == (9, 2, 3)
+        assert (end.failed, end.failures) == (1, {"ModelError": 1})
+        assert end.latency == pytest.approx((0.01, 0.01, 0.01))
+        assert (end.concurrency, end.ceiling) == (4, 6)
+
+    def test_latency_quantiles(self, store):
+        """The quantiles are those of the replies' own latencies."""
+        end = run_images(store, begin(store, 101), lambda payload: Reply(b"", "", image_number(payload) / 100, None))
+        assert end.latency == pytest.approx((0.5, 0.95, 0.99))
+
+    def test_no_latency(self, store):
+        """Before the first reply there are no quantiles."""
+        assert all(math.isnan(p) for p in BatchRun(store, begin(store), Endpoint()).progress.latency)
+
+    def test_seconds_spent_here(self, store):
+        """An outcome tells the time that was not the endpoint's: between attempts, above all."""
+        run, endpoint = begin(store, 2), Endpoint({1: [error(Throttled)]}, seconds=0.1)
+        run_images(store, run, endpoint, workers=1, retry=FAST)
+        first, second = (outcome.client for outcome in store.outcomes(run.id))
+        assert 0 < first < 0.08
+        assert 0.08 < second < 0.5, "a refused slot stays taken for a round trip"
+
     def test_time_stands_still_after_the_end(self, store):
         """A finished run does not grow older."""
         batch = BatchRun(store, begin(store), answer)
@@ -453,6 +757,45 @@ class TestProgress:
 
 
 class TestRetry:
+    def test_table(self):
+        """What follows an error, by what it says: nothing that cannot pass is tried again."""
+        retry = Retry()
+        read_timeout = error(Unreachable)
+        read_timeout.__cause__ = ReadTimeoutError(endpoint_url="http://x")
+        table = [
+            (error(Throttled), 19, "wait"),
+            (error(Throttled), 20, "fail"),
+            (error(ServiceError), 4, "wait"),
+            (error(ServiceError), 5, "fail"),
+            (error(ModelNotReady), 1000, "probe"),
+            (error(Unreachable), 3, "wait"),
+            (error(Unreachable), 4, "fail"),
+            (read_timeout, 1, "wait"),
+            (read_timeout, 2, "fail"),
+            (error(CredentialsError), 1, "pause"),
+            (error(AccessDenied), 1, "end"),
+            (error(NotFound), 1, "end"),
+            (error(NotInService), 1, "end"),
+            (error(BadSetting), 1, "end"),
+            (error(StoreError), 1, "end"),
+            (error(InvalidRequest), 1, "fail"),
+            (error(PayloadTooLarge), 1, "fail"),
+            (error(TimedOut), 1, "fail"),
+            *((ModelError("", "", status), 1, "fail") for status in (0, 400, 415, 500)),
+            *((ModelError("", "", status), 1, "wait") for status in (429, 502, 503, 504)),
+            *((ModelError("", "", status), 2, "fail") for status in (429, 502, 503, 504)),
+        ]
+        for problem, met, decision in table:
+            assert retry.decide(trouble_of(problem), met) == decision, (problem.kind, met)
+
+    def test_affords(self):
+        """A constant, and a share of the images, may be called again."""
+        retry = Retry(extra=20, extra_share=0.2)
+        assert retry.affords(20, 0)
+        assert not retry.affords(21, 0)
+        assert retry.affords(220, 1000)
+        assert not retry.affords(221, 1000)
+
     def test_full_jitter(self):
         """Waits are spread from 0 to a bound that doubles with every attempt, up to the cap."""
         retry = Retry(base=0.5, cap=20)

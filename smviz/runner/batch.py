@@ -1,0 +1,315 @@
+"""One endpoint over many images, in the background: in parallel, and nothing lost when it ends early."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from smviz.errors import BadImage, BadSetting, BadSource, EndpointError, NotFound, SmvizError
+from smviz.images import prepare
+from smviz.records import ImageRef, Outcome, Payload, Reply
+from smviz.runner.journey import Journey
+from smviz.runner.patience import Patience
+from smviz.runner.progress import Progress, State, Tally
+from smviz.runner.retrying import USUAL, Retry, fullness
+from smviz.runner.turnstile import Turnstile
+from smviz.store import Run, Store, read_image, reply_key
+
+Invoke = Callable[[Payload], Reply]
+"""One call of the endpoint, without retries; raises `EndpointError`."""
+
+
+class Cancelled(Exception):
+    """Raised by `BatchRun.sleep` when the run ends: the call it is raised in is given up."""
+
+
+class BatchRun:
+    """A run in the background: an image is one call to `invoke`, made again as `retry` says.
+
+    A bad image or a refused one is a failed outcome. Credentials that expire pause the run. What no other image would
+    escape (no access, no such endpoint, no network) ends it. Whatever happens, what there is is kept: an image counts
+    as done when its outcome is on the disk. A run that is resumed skips the images that have a reply and calls for the
+    failed ones again; no more images are in memory than there are workers.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        invoke: Invoke,
+        workers: int = 32,
+        retry: Retry = USUAL,
+        *,
+        read: Callable[[ImageRef], bytes] = read_image,
+        only: Collection[str] | None = None,
+        fresh: bool = False,
+        max_calls: int | None = None,
+    ) -> None:
+        """Prepare a run; `start` begins it.
+
+        Args:
+            store: where the run, its images and outcomes are.
+            run: what to run or to resume.
+            invoke: one call of the endpoint.
+            workers: calls at once, at most; how many there are is found out by `smviz.limiter`.
+            retry: when to call again, and when to give up.
+            read: the bytes of an image; raises `InputError`, or `EndpointError` where it is read from afar.
+            only: names of the images to see to; None for all.
+            fresh: call also for images whose reply is known from another run.
+            max_calls: how many calls may be made, those made again included; None for any number.
+
+        Raises:
+            BadSetting: when there is not at least one worker.
+        """
+        if workers < 1:
+            raise BadSetting(f"{workers} workers cannot call anything.", "Choose 1 or more.")
+        self._store = store
+        self._run = run
+        self._workers = workers
+        self._retry = retry
+        self._read = read
+        self._only = None if only is None else frozenset(only)
+        self._fresh = fresh
+        self._max_calls = max_calls
+        self._turnstile = Turnstile(workers)
+        self._supervisor = threading.Thread(target=self._supervise, name=f"smviz-run-{run.id}", daemon=True)
+        self._ended = threading.Event()
+        self._idle = threading.Event()
+        self._lock = threading.Lock()  # guards all that follows
+        self._invoke = invoke
+        self._resumed = 0  # times
+        self._patience = Patience(retry)
+        self._threads = 0
+        self._images: Iterator[ImageRef] | None = iter(())
+        self._tally = Tally(run.total if self._only is None else len(self._only))
+        self._notice: SmvizError | None = None  # why it was paused or stopped
+        self._error: BaseException | None = None  # what ended it
+
+    def start(self) -> None:
+        """Begin; once only."""
+        self._tally.started = time.monotonic()
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """End early: calls under way are finished and stored, and no new ones are made. Harmless at any time."""
+        self._turnstile.close()
+
+    def pause(self) -> None:
+        """Make no new calls until `resume`; those under way are finished and stored."""
+        self._turnstile.pause()
+
+    def resume(self, invoke: Invoke | None = None) -> None:
+        """Go on after a pause, with another `invoke` where one is given: a client with new credentials, for example."""
+        with self._lock:
+            self._invoke = invoke or self._invoke
+            self._resumed += 1
+            self._notice = None
+        self._turnstile.resume()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait within a call, for example between two looks for an asynchronous answer.
+
+        Raises:
+            Cancelled: when the run ends meanwhile; let it pass.
+        """
+        if self._turnstile.closed.wait(seconds):
+            raise Cancelled
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so many seconds; whether it has ended."""
+        return self._ended.wait(seconds)
+
+    def result(self) -> Progress:
+        """Wait for the end and return the last progress.
+
+        Raises:
+            Exception: what ended the run, if it was a bug.
+        """
+        self._ended.wait()
+        if self._error and not isinstance(self._error, SmvizError):
+            raise self._error
+        return self.progress
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is now."""
+        ended = self._ended.is_set()
+        with self._lock:
+            error = self._error if isinstance(self._error, SmvizError) else self._notice
+            in_flight = self._turnstile.in_flight
+            state = self._state(ended, in_flight)
+            return self._tally.progress(state, error, self._patience, in_flight, self._turnstile.limit, self._workers)
+
+    def _state(self, ended: bool, in_flight: int) -> State:
+        if ended:
+            return "failed" if self._error else "stopped" if self._tally.remaining else "finished"
+        if self._turnstile.closed.is_set():
+            return "stopping"
+        if self._turnstile.paused:
+            return "pausing" if in_flight else "paused"
+        return "running"
+
+    def _supervise(self) -> None:
+        try:
+            answered = self._store.run(self._run.id).answered  # raises UnknownRun when it was deleted
+            pending = self._store.pending(self._run.id)
+            if self._only is not None:
+                answered = len(self._only) - sum(image.name in self._only for image in pending)
+                pending = (image for image in self._store.pending(self._run.id) if image.name in (self._only or ()))
+            with self._lock:
+                self._tally.skipped = answered
+                self._images = pending
+            for _ in range(self._turnstile.limit):
+                self._hire()
+            self._idle.wait()
+            self._store.flush()
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._tally.ended = time.monotonic()
+            self._ended.set()
+
+    def _hire(self) -> None:
+        """One more worker, where there may be more and is something to do."""
+        with self._lock:
+            if self._threads >= self._workers or self._images is None:
+                return
+            self._threads += 1
+        threading.Thread(target=self._work, name=f"smviz-run-{self._run.id}-{self._threads}", daemon=True).start()
+
+    def _hire_if_wanted(self) -> None:
+        if self._turnstile.wants_callers():
+            self._hire()
+
+    def _work(self) -> None:
+        try:
+            while self._turnstile.wait_while_paused() and (image := self._take()):
+                self._see_to(Journey(image))
+        except Cancelled:
+            pass
+        except BaseException as error:  # ends the run and is shown by `progress` or raised by `result`
+            self._fail(error)
+        finally:
+            self._turnstile.end_probe()
+            with self._lock:
+                self._threads -= 1
+                if not self._threads:
+                    self._idle.set()
+
+    def _take(self) -> ImageRef | None:
+        with self._lock:
+            image = next(self._images, None) if self._images else None
+            if image is None:
+                self._images = None
+            return image
+
+    def _see_to(self, journey: Journey) -> None:
+        """From reading one image to storing its outcome; none where the run ends first."""
+        payload = self._prepare(journey)
+        if payload is None:
+            return
+        key = reply_key(self._run.connection, self._run.endpoint_config, self._run.request, payload.sha256)
+        known = None if self._fresh else self._store.known_reply(key)
+        if known:
+            self._keep(journey.outcome(payload, known, reused=True), key=key)
+        else:
+            self._call(journey, payload, key)
+
+    def _prepare(self, journey: Journey) -> Payload | None:
+        """Read and decode an image; None when it has failed, or the run ends first."""
+        while self._turnstile.wait_while_paused():
+            resumed = self._resumed
+            try:
+                data = self._read(journey.image)
+                journey.sha256 = hashlib.sha256(data).hexdigest()
+                return prepare(data, journey.image.name)
+            except (BadImage, BadSource, NotFound) as error:
+                self._keep(journey.outcome(None, error=error))
+                break
+            except EndpointError as error:
+                if not self._goes_on(journey, error, resumed):
+                    self._keep(journey.outcome(None, error=error), error)
+                    break
+        return None
+
+    def _call(self, journey: Journey, payload: Payload, key: str) -> None:
+        while (begun := self._turnstile.enter()) is not None:
+            reply, error, answer = None, None, None
+            try:
+                invoke, resumed = self._spend(journey)
+                reply, answer = invoke(payload), True
+            except SmvizError as caught:
+                error, answer = caught, fullness(caught)
+            finally:
+                journey.seconds += self._turnstile.leave(begun, answer)
+            self._hire_if_wanted()
+            if reply or (error and not self._goes_on(journey, error, resumed)):
+                self._turnstile.end_probe()
+                self._keep(journey.outcome(payload, reply, error), error, key)
+                return
+
+    def _spend(self, journey: Journey) -> tuple[Invoke, int]:
+        """Account for a call, and tell how to make it."""
+        with self._lock:
+            if self._max_calls is not None and self._patience.calls >= self._max_calls:
+                self._notice = SmvizError(
+                    f"The run has made the {self._max_calls} calls that it was allowed.",
+                    "Resume it with more; what was answered is kept.",
+                )
+                self._turnstile.close()
+                raise Cancelled
+            self._patience.spend(first=not journey.calls)
+            journey.calls += 1
+            return self._invoke, self._resumed
+
+    def _goes_on(self, journey: Journey, error: SmvizError, resumed: int) -> bool:
+        """After an error: wait as long as it takes, and tell whether to try again; else the image has failed.
+
+        Raises:
+            SmvizError: what ends the run.
+        """
+        with self._lock:
+            stale = resumed != self._resumed or self._notice is not None  # said of credentials that are no longer used
+            trouble, decision = self._patience.after(error, journey.met, time.monotonic(), stale)
+            if decision == "pause":
+                self._notice = error
+                self._turnstile.pause()
+        if trouble != "loading":
+            self._turnstile.end_probe()
+        if decision == "wait":
+            self._turnstile.closed.wait(self._retry.wait(journey.met[trouble]))
+        elif decision == "probe" and self._turnstile.probe():
+            self._turnstile.closed.wait(self._retry.probe)
+        return decision != "fail"
+
+    def _keep(self, outcome: Outcome, error: SmvizError | None = None, key: str = "") -> None:
+        """Have an outcome stored.
+
+        Raises:
+            SmvizError: when too many images in a row have met what should have passed.
+        """
+        kind = outcome.failure.kind if outcome.failure else None
+        self._store.append(self._run.id, outcome, key).add_done_callback(
+            lambda future: self._count(future.exception(), kind, outcome.reused)
+        )
+        with self._lock:
+            if error:
+                self._patience.failed(error)
+            elif outcome.reply and not outcome.reused:
+                self._tally.latencies.append(outcome.reply.latency)
+                self._patience.answered()
+
+    def _count(self, error: BaseException | None, kind: str | None, reused: bool) -> None:
+        if error:
+            self._fail(error)
+            return
+        with self._lock:
+            self._tally.store(kind, reused)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the run; the first error is the one that is shown."""
+        with self._lock:
+            self._error = self._error or error
+        self._turnstile.close()
