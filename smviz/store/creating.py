@@ -1,4 +1,4 @@
-"""A run comes into being: its images stream in, and nobody sees it before it is whole."""
+"""A run comes into being, and is forgotten: both bit by bit, and nobody ever sees a part of it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from smviz.store.rows import storable, to_json
 
 BATCH_IMAGES = 500
 BATCH_BYTES = 16_000_000
+FORGOTTEN_IMAGES = 2_000  # about 0.2 s
 ABANDONED = timedelta(days=1)  # no images stream in for longer
 
 Row = tuple[ImageRef, Outcome | None]
@@ -74,16 +75,25 @@ def make_run(
 
         database.write(end)
     except BaseException:
-        database.write(lambda db: db.execute("DELETE FROM run WHERE id = ?", (run_id,)))
+        forget(database, run_id)
         raise
     return run_id
 
 
+def forget(database: Database, run_id: str) -> None:
+    """Delete a run: at once for all who look, and on the disk a part at a time, so that other writers get a turn."""
+    database.write(lambda db: db.execute("UPDATE run SET name = id, total = NULL WHERE id = ?", (run_id,)))
+    some = f"""SELECT id FROM image WHERE run = (SELECT number FROM run WHERE id = ?) LIMIT {FORGOTTEN_IMAGES}"""
+    while database.read(f"SELECT 1 WHERE EXISTS ({some})", (run_id,)):
+        database.write(lambda db: db.execute(f"DELETE FROM image WHERE id IN ({some})", (run_id,)))
+    database.write(lambda db: db.execute("DELETE FROM run WHERE id = ?", (run_id,)))
+
+
 def sweep(database: Database) -> None:
-    """Forget the runs whose making was cut short, by a kill -9 for one."""
+    """Forget the runs whose making or forgetting was cut short, by a kill -9 for one."""
     long_ago = (_now() - ABANDONED).isoformat(timespec="microseconds")
-    if database.read("SELECT 1 FROM run WHERE total IS NULL AND created < ?", (long_ago,)):
-        database.write(lambda db: db.execute("DELETE FROM run WHERE total IS NULL AND created < ?", (long_ago,)))
+    for (run_id,) in database.read("SELECT id FROM run WHERE total IS NULL AND created < ?", (long_ago,)):
+        forget(database, run_id)
 
 
 def check_run_name(db: Transaction, name: str) -> None:

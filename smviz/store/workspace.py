@@ -171,7 +171,7 @@ class Store:
 
         The file does not get smaller, for what is stored next takes the room; `compact` gives it back.
         """
-        self._database.write(lambda db: db.execute("DELETE FROM run WHERE id = ?", (run_id,)))
+        creating.forget(self._database, run_id)
 
     def size(self, run_id: str | None = None) -> int:
         """Bytes of the workspace on the disk; of one run, its replies, uploads and ground truth, shared or not."""
