@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from os.path import commonprefix
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -62,7 +64,7 @@ def import_run(
             as its stem with a suffix (a.json). Where folders differ, the file's own name decides if there is one such.
         kind: which of these it is.
         name: the run's name, unique in the workspace.
-        images: the files that were sent, by their names under the prefix; may be none.
+        images: the files that were sent, by their names under the prefix or by whole keys; may be none.
         ground_truth: the bytes of a COCO file. COCO results need one; of others it tells which images were to be
             answered, and their sizes, where `images` does not.
         preset: how the replies are read; None has it proposed from the first of them. COCO results have their own.
@@ -295,18 +297,25 @@ _STEMS: tuple[_Way, ...] = (
 def _joined(images: Sequence[str], names: Sequence[str], ways: Sequence[_Way] = _NAMES) -> dict[str, int]:
     """For each image the index of its name; only where exactly one image and one name agree, the strictest way first.
 
-    So a name is never given away that a later image has a better claim to.
+    So a name is never given away that a later image has a better claim to. Names of images may be whole keys, of which
+    the folder that all have in common is left away.
     """
     found: dict[str, int] = {}
     free = dict.fromkeys(range(len(names)))
-    for of_image, of_name in ways:
-        left = [image for image in images if image not in found]
-        claims = Counter(map(of_image, left))
+    folder = _common_folder(images)
+    for (of_image, of_name), above in product(ways, ("", folder)):
+        keys = {image: of_image(image.removeprefix(above)) for image in images if image not in found}
+        claims = Counter(keys.values())
         offers = Counter(of_name(names[place]) for place in free)
         places = {of_name(names[place]): place for place in free}
-        for image in left:
-            key = of_image(image)
+        for image, key in keys.items():
             if claims[key] == 1 and offers[key] == 1:
                 found[image] = places[key]
                 del free[places[key]]
     return found
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """The folder that all are in, as a key's prefix in S3: with a slash at its end, or empty."""
+    prefix = commonprefix(names)  # noqa: RUF071 - cut at a slash below; commonpath takes no leading "./" or "//"
+    return prefix[: prefix.rfind("/") + 1]

@@ -172,6 +172,13 @@ class TestBatchTransform:
         run = import_run(store, source, "batch-transform", "job", (), truth("0001.jpg", "0002.jpg"), XYXY)
         assert replies(store, run) == {"0001.jpg": CAR, "0002.jpg": VAN}
 
+    def test_whole_keys(self, store, tmp_path):
+        """Images may be named by their whole keys in S3; the prefix that all share is no part of an output's name."""
+        source = open_source(write(tmp_path, {"a/1.jpg.out": CAR, "b/1.jpg.out": VAN}))
+        keys = ("input/images/a/1.jpg", "input/images/b/1.jpg", "input/images/c/1.jpg")
+        run = import_run(store, source, "batch-transform", "job", (), truth(*keys), XYXY)
+        assert list(replies(store, run).values()) == [CAR, VAN, None]
+
     def test_output_of_another_folder_is_not_taken(self, store, tmp_path):
         """An image that failed does not get the output of one that has the same name in another folder."""
         source = open_source(write(tmp_path, {"sub/a.jpg.out": CAR}))

@@ -12,7 +12,8 @@ from smviz.records import ImageRef, Outcome, Reply
 from smviz.store.places import image_at
 from smviz.store.rows import SELECT_OUTCOME, outcome_of, reply_columns, reply_of, storable
 
-PAGE = 200  # rows at a time: about 5 MB of replies
+PAGE_OUTCOMES = 20  # at a time, for a reply may be a raw tensor of megabytes
+PAGE_IMAGES = 500
 
 
 def append_outcome(db: Transaction, run_id: str, outcome: Outcome, key: str) -> None:
@@ -74,7 +75,7 @@ def outcome(database: Database, run_id: str, image: str) -> Outcome | None:
 
 def iter_outcomes(database: Database, run_id: str) -> Iterator[Outcome]:
     """What became of the images, in the run's order."""
-    for row in _paged(database, SELECT_OUTCOME, run_id):
+    for row in _paged(database, SELECT_OUTCOME, run_id, PAGE_OUTCOMES):
         yield outcome_of(row)
 
 
@@ -85,7 +86,7 @@ _SELECT_PENDING = """SELECT image.position, image.name, location, file FROM imag
 
 def pending(database: Database, run_id: str) -> Iterator[ImageRef]:
     """The images without a reply, in the run's order, with the bytes of those that were uploaded."""
-    for _, name, location, file in _paged(database, _SELECT_PENDING, run_id):
+    for _, name, location, file in _paged(database, _SELECT_PENDING, run_id, PAGE_IMAGES):
         yield image_at(name, location, file_data(database, file))
 
 
@@ -95,9 +96,9 @@ def file_data(database: Database, sha256: str | None) -> bytes | None:
     return bytes(rows[0][0]) if rows else None
 
 
-def _paged(database: Database, select: str, run_id: str) -> Iterator[tuple[Any, ...]]:
+def _paged(database: Database, select: str, run_id: str, page: int) -> Iterator[tuple[Any, ...]]:
     """The rows of a query whose first column is the image's position, by that."""
-    sql = f"{select} AND image.position > ? ORDER BY image.position LIMIT {PAGE}"
+    sql = f"{select} AND image.position > ? ORDER BY image.position LIMIT {page}"
     last = -1
     while rows := database.read(sql, (run_id, last)):
         yield from rows

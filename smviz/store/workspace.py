@@ -183,9 +183,12 @@ class Store:
     def compact(self) -> int:
         """Give the room of deleted runs back to the disk, and return the bytes that were freed.
 
+        Takes seconds for a gigabyte, in which nothing else is stored; what another program still reads is given back
+        later.
+
         Raises:
-            StoreError: when another program reads the file all the while, or the disk has no room for the second copy
-                that is made meanwhile; nothing is lost then.
+            StoreError: when another program writes all the while, or the disk has no room for the second copy that is
+                made meanwhile; nothing is lost then.
         """
         return self._database.compact()
 
