@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -33,6 +34,7 @@ from smviz.images import prepare
 from smviz.records import ImageRef, Reply
 from smviz.runner import BatchRun, Retry, run_images
 from smviz.runner.retrying import trouble_of
+from smviz.sagemaker.asynchronous import AsyncInvocation
 from smviz.settings import Connection, Preset, Request
 from smviz.store import Store
 
@@ -636,6 +638,27 @@ class TestStop:
         assert batch.wait(5)
         assert batch.result().state == "stopped"
         assert store.outcomes(run.id) == ()
+
+    def test_gives_up_waiting_for_an_asynchronous_answer(self, store):
+        """An asynchronous answer that is long in coming does not hold up the end of the run."""
+        looks = []
+
+        class Bucket:
+            exceptions = SimpleNamespace(NoSuchKey=KeyError)
+
+            def get_object(self, **_):
+                looks.append(1)
+                raise KeyError
+
+        runtime = SimpleNamespace(invoke_endpoint_async=lambda **_: {"OutputLocation": "s3://bucket/answer"})
+        run = begin(store)
+        batch = BatchRun(store, run, lambda payload: ask(Request("e", hosting="asynchronous"), payload))
+        ask = AsyncInvocation(runtime, Bucket(), time.monotonic, batch.sleep, patience=900)
+        batch.start()
+        until(lambda: looks)
+        batch.stop()
+        assert batch.wait(2)
+        assert batch.result().state == "stopped"
 
     def test_event(self, store):
         """`run_images` ends early when its event is set."""

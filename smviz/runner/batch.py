@@ -176,8 +176,8 @@ class BatchRun:
         with self._lock:
             if self._threads >= self._workers or self._images is None:
                 return
-            self._threads += 1
-        threading.Thread(target=self._work, name=f"smviz-run-{self._run.id}-{self._threads}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"smviz-run-{self._run.id}", daemon=True).start()
+            self._threads += 1  # it cannot end before this, for that takes the lock
 
     def _hire_if_wanted(self) -> None:
         if self._turnstile.wants_callers():
