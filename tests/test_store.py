@@ -438,9 +438,11 @@ class TestReplyKey:
         assert len(set(keys)) == len(keys)
 
     def test_unknown(self):
-        """A call whose config or image is not known is like no other: it has no key."""
+        """A call whose config or image is not known, or whose model may change under its config, has no key."""
         assert reply_key(CONNECTION, "", REQUEST, "ab") == ""
         assert reply_key(CONNECTION, "config", REQUEST, "") == ""
+        for changing in (replace(REQUEST, component="c"), replace(REQUEST, target_model="m.tar.gz")):
+            assert reply_key(CONNECTION, "config", changing, "ab") == ""
 
 
 class TestLocations:

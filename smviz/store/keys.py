@@ -16,8 +16,10 @@ _EMBEDDED = "embedded"
 def reply_key(connection: Connection, endpoint_config: str, request: Request, sha256: str) -> str:
     """What a call would give, as text: calls of one key have the same answer. "" where that cannot be told.
 
-    An endpoint's config never changes, so its name stands for the model; an endpoint on this machine is the same
-    whichever port it listens at. Profile and role are part of the key, for two accounts may use the same names.
+    An endpoint's config never changes, so its name stands for the model. Not so where the model is an inference
+    component or an artefact of a multi-model endpoint, which can be replaced under the same config: such calls have no
+    key. An endpoint on this machine is the same whichever port it listens at. Profile and role are part of the key,
+    for two accounts may use the same names.
 
     Args:
         connection: which SageMaker is called.
@@ -25,7 +27,7 @@ def reply_key(connection: Connection, endpoint_config: str, request: Request, sh
         request: how the image is sent.
         sha256: hex digest of the bytes that are sent.
     """
-    if not endpoint_config or not sha256:
+    if not endpoint_config or not sha256 or request.component or request.target_model:
         return ""
     where = _EMBEDDED if _on_this_machine(connection.endpoint_url) else dataclasses.astuple(connection)
     how = json.dumps([where, endpoint_config, dataclasses.asdict(request)], sort_keys=True)
