@@ -23,6 +23,7 @@ BATCH_SIZE = 100
 BATCH_SECONDS = 0.05
 BUSY_SECONDS = 10.0  # how long another program's lock is waited for: when the file is opened or read,
 PATIENT_SECONDS = 60.0  # and when results are written, for a result that is given up has to be called for again
+LOG_BYTES = 64_000_000  # what the write-ahead log may keep of the disk when it is not needed
 
 Transaction = sqlite3.Connection
 Write = Callable[[Transaction], object]
@@ -180,6 +181,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         _use_write_ahead_log(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     except BaseException:
         db.close()
         raise
