@@ -176,6 +176,12 @@ class TestRun:
         assert run_images(store, run, answer).done == 2000
         assert time.monotonic() - start < 15
 
+    def test_calls_at_once_grow(self, store):
+        """An endpoint that has room is given as many calls at once as are allowed, and never more."""
+        endpoint = Endpoint(seconds=0.02)
+        end = run_images(store, begin(store, 300), endpoint, workers=12)
+        assert (endpoint.most, end.ceiling) == (12, 12)
+
     def test_deleted_run(self, store):
         """A run that was deleted before it began ends with an error that says so."""
         run = begin(store)

@@ -192,7 +192,6 @@ class BatchRun:
         except BaseException as error:  # ends the run and is shown by `progress` or raised by `result`
             self._fail(error)
         finally:
-            self._turnstile.end_probe()
             with self._lock:
                 self._threads -= 1
                 if not self._threads:
