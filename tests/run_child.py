@@ -26,7 +26,7 @@ def work(client: SageMaker, folder: str, run_id: str, workers: int) -> None:
         run = store.run(run_id)
 
         def tell(now) -> None:
-            os.write(1, b"%d\n" % (now.done + now.failed + now.skipped))  # all of the line, or nothing
+            os.write(1, b"told %d\n" % (now.done + now.failed + now.skipped))  # all of the line, or nothing
 
         run_images(store, run, lambda payload: client.invoke(Request("endpoint"), payload), workers, tell)
 

@@ -100,7 +100,7 @@ class TestFaults:
             end = run_images(store, run, caller(server), retry=RETRY)
         assert check_all_there(store, run, end) == {}
         assert end.throttled < 0.15 * end.calls
-        assert end.elapsed < 2 * 800 * 0.05 / 8
+        assert end.elapsed < 3 * 800 * 0.05 / 8
 
     def test_loading_model(self, store):
         """A model that is being loaded is waited for, with a call now and then."""

@@ -31,20 +31,26 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def work(self, seconds=None):
-        """Work for so many seconds, then be killed; the images that the child had reported to be on the disk."""
+    def work(self, seconds=None, after="pid"):
+        """Work, and be killed so many seconds after the child began ("pid") or first told how far it is ("told").
+
+        Returns:
+            The images that the child had told to be on the disk.
+        """
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        told, timer = 0, None
+        told, pid, timer = 0, 0, None
         for line in self.process.stdout:
-            if line.startswith("pid"):
-                if seconds:
-                    timer = threading.Timer(seconds, _kill, [int(line.split()[1])])
-                    timer.start()
-            elif line.startswith("ended"):
+            word, _, number = line.strip().partition(" ")
+            if word == "ended":
                 break
+            if word == "pid":
+                pid = int(number)
             else:
-                told = max(told, int(line))
+                told = max(told, int(number))
+            if seconds and word == after and not timer:
+                timer = threading.Timer(seconds, _kill, [pid])
+                timer.start()
         if timer:
             timer.join()
         return told
@@ -75,8 +81,8 @@ class TestKill:
             worker = Worker(tmp_path, run, server.url)
             try:
                 before = 0
-                for _ in range(KILLS):
-                    told = worker.work(random.uniform(0.1, 0.5))
+                for kill in range(KILLS):
+                    told = worker.work(random.uniform(0.05, 0.3), after=("pid", "told")[kill % 2])
                     stored = store.run(run.id).answered
                     assert before <= stored < IMAGES
                     assert told <= stored, "what was reported to be on the disk is there"
