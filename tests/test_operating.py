@@ -70,7 +70,7 @@ class TestBestF1:
             assert np.isnan(point.confidence)
             return
         best = max(tried.values())
-        assert point.f_beta == pytest.approx(best, abs=1e-12)
+        assert point.value == pytest.approx(best, abs=1e-12)
         assert point.confidence == max(score for score, value in tried.items() if value > best - 1e-12)
 
     def test_by_hand(self):
@@ -79,7 +79,7 @@ class TestBestF1:
         detections = [(0, 0, BOX, 0.9), (0, 0, FAR, 0.8), (1, 0, FAR, 0.7)]
         point = best_f1(sweep(match(*small_set(objects, detections)), 0))
         assert (point.confidence, point.tp, point.fp, point.fn) == (0.8, 2, 0, 1)
-        assert (point.precision, point.recall, point.f1, point.f_beta) == (1.0, 2 / 3, 0.8, 0.8)
+        assert (point.precision, point.recall, point.f1, point.value) == (1.0, 2 / 3, 0.8, 0.8)
 
     def test_of_equal_thresholds_the_highest(self):
         """One right then one wrong for two objects is F1 2/3, and so is a third that is right: the first one wins."""
@@ -95,7 +95,7 @@ class TestBestF1:
     def test_without_objects_or_detections_there_is_no_best(self, objects, detections, missed):
         """The point is NaN but for its counts."""
         point = best_f1(sweep(match(*small_set(objects, detections))))
-        assert np.isnan([point.confidence, point.precision, point.recall, point.f1, point.f_beta]).all()
+        assert np.isnan([point.confidence, point.precision, point.recall, point.f1, point.value]).all()
         assert (point.tp, point.fp, point.fn) == (0, 0, missed)
 
     def test_beta_moves_the_point(self):
