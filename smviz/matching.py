@@ -128,7 +128,7 @@ class Matches(Columns):
             BadSetting: when there is no such class.
         """
         if class_id is None:
-            return np.argsort(-self.confidence, kind="stable")
+            return _descending(self.confidence)
         if not 0 <= class_id < len(self.ground_truth.class_names):
             raise BadSetting(
                 f"There is no class {class_id}.", f"Choose one from 0 to {len(self.ground_truth.class_names) - 1}."
@@ -187,7 +187,6 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
     candidates, taken = _take(ground_truth, predictions, settings, order[by_image], detection, truth, iou)
     position = by_image[candidates]
     ascending = np.argsort(position)
-    kept = predictions.ltwh[order]
     return Matches(
         ground_truth=ground_truth,
         predictions=predictions,
@@ -197,7 +196,7 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
         class_id=predictions.class_id[order],
         confidence=predictions.confidence[order],
         rank=rank,
-        box_area=kept[:, 2] * kept[:, 3],
+        box_area=(predictions.ltwh[:, 2] * predictions.ltwh[:, 3])[order],
         candidate=position[ascending],
         candidate_taken=taken[:, :, ascending],
     )
@@ -208,12 +207,14 @@ def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
 
     With a crowd it is the intersection over the detection's own area (`bbIou` in `maskApi.c`).
     """
-    sides = np.minimum(detections[:, :2] + detections[:, 2:], truths[:, :2] + truths[:, 2:])
-    sides -= np.maximum(detections[:, :2], truths[:, :2])
-    meets = (sides > 0).all(axis=1)
-    overlap = sides[:, 0] * sides[:, 1]
-    own = detections[:, 2] * detections[:, 3]
-    union = np.where(crowd, own, own + truths[:, 2] * truths[:, 3] - overlap)
+    left, top, width, height = detections.T
+    truth_left, truth_top, truth_width, truth_height = truths.T
+    across = np.minimum(left + width, truth_left + truth_width) - np.maximum(left, truth_left)
+    down = np.minimum(top + height, truth_top + truth_height) - np.maximum(top, truth_top)
+    meets = (across > 0) & (down > 0)
+    overlap = across * down
+    own = width * height
+    union = np.where(crowd, own, own + truth_width * truth_height - overlap)
     iou: Floats = np.divide(overlap, union, out=np.zeros(len(overlap)), where=meets)
     return iou
 
@@ -259,6 +260,17 @@ def _stable_order(*keys: Integers) -> Integers:
     return order
 
 
+def _descending(values: Floats) -> Integers:
+    """The order by descending values; ties stay. NumPy sorts so several times faster than by its stable sort."""
+    order = np.argsort(-values)
+    ranked = values[order]
+    tie = np.cumsum(ranked[1:] != ranked[:-1])
+    places = len(order) * np.concatenate([np.zeros(min(len(order), 1), np.int64), tie])
+    places += order
+    places.sort()
+    return places % max(len(order), 1)
+
+
 def _starts(*keys: NDArray[np.generic]) -> Integers:
     """Where a new group of equal keys starts; equal keys stand together."""
     changes = np.zeros(max(len(keys[0]) - 1, 0), np.bool_)
@@ -275,7 +287,7 @@ def _within(starts: Integers, count: int) -> Integers:
 def _accumulate_order(predictions: Predictions, most: int) -> tuple[Integers, Integers, Integers]:
     """The kept detections in accumulate order; that order's positions by (class, image, rank); the ranks."""
     order = _stable_order(predictions.image)
-    order = order[np.argsort(-predictions.confidence[order], kind="stable")]
+    order = order[_descending(predictions.confidence[order])]
     order = order[_stable_order(predictions.class_id[order])]
     image, class_id = predictions.image[order], predictions.class_id[order]
     by_image = _stable_order(class_id, image)
@@ -292,7 +304,8 @@ def _near_pairs(
     """Pairs of one image and class whose IoU reaches the lowest threshold: row of `order`, ground truth, IoU."""
     chunks = []
     for detection, truth in _pairs(ground_truth, predictions, order):
-        iou = coco_iou(predictions.ltwh[order[detection]], ground_truth.ltwh[truth], ground_truth.crowd[truth])
+        boxes = predictions.ltwh.take(order[detection], axis=0)  # a tenth of the time of [...]
+        iou = coco_iou(boxes, ground_truth.ltwh.take(truth, axis=0), ground_truth.crowd[truth])
         near = iou >= _reached(lowest)
         chunks.append((detection[near], truth[near], iou[near]))
     if not chunks:
