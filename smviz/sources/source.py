@@ -11,22 +11,8 @@ from types import TracebackType
 from smviz.errors import BadSource
 
 IMAGE_SUFFIXES = frozenset(
-    [
-        ".apng",
-        ".avif",
-        ".avifs",
-        ".bmp",
-        ".gif",
-        ".jfif",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".mpo",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
+    {".apng", ".avif", ".avifs", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png"}
+    | {".tif", ".tiff", ".webp"}
 )
 
 _DRIVE = re.compile(r"[A-Za-z]:")

@@ -113,14 +113,14 @@ class Archive:
         return dict(sorted(members.items()))
 
     def _refuse_overlaps(self) -> None:
-        members = sorted(self._zip.infolist(), key=lambda member: member.header_offset)
-        starts = [member.header_offset for member in members[1:]] + [self._zip.start_dir]
-        for member, end in zip(members, starts, strict=True):
+        end = self._zip.start_dir
+        for member in sorted(self._zip.infolist(), key=lambda member: member.header_offset, reverse=True):
             if member.header_offset + _LOCAL_HEADER + member.compress_size > end:
                 raise BadSource(
                     f"{self._label} is damaged, or made to fill a disk: {member.filename!r} lies over what follows it.",
                     "Pack it again, or give the folder.",
                 )
+            end = member.header_offset
 
     def _refuse_bombs(self, name: str, member: zipfile.ZipInfo) -> None:
         if member.compress_type not in _METHODS:
