@@ -1,5 +1,16 @@
 """What kinds of errors a detector makes, where, and which labels are probably wrong themselves."""
 
+from smviz.diagnosis.calibration import (
+    Reliability,
+    Targets,
+    class_errors,
+    d_ece,
+    d_ece_with_boxes,
+    laece0,
+    localisation_targets,
+    precision_targets,
+    reliability,
+)
 from smviz.diagnosis.confusion import ConfusionMatrix, confusion_matrix
 from smviz.diagnosis.pairs import CrossPairs, near_pairs
 from smviz.diagnosis.tide import ERRORS, Tide, TideError, tide
@@ -8,9 +19,18 @@ __all__ = [
     "ERRORS",
     "ConfusionMatrix",
     "CrossPairs",
+    "Reliability",
+    "Targets",
     "Tide",
     "TideError",
+    "class_errors",
     "confusion_matrix",
+    "d_ece",
+    "d_ece_with_boxes",
+    "laece0",
+    "localisation_targets",
     "near_pairs",
+    "precision_targets",
+    "reliability",
     "tide",
 ]
