@@ -93,6 +93,11 @@ class TestVocAveragePrecision:
         assert voc_average_precision(truth, predictions, 0.52).all_point[0] == 1.0
         assert voc_average_precision(truth, predictions, 0.53).all_point[0] == 0.0
 
+    def test_an_iou_that_just_reaches_the_threshold(self):
+        """Boxes of 10 x 10 and 10 x 20 pixels: an IoU of 1/2 is enough at 1/2."""
+        truth, predictions = small_set([(0, 0, (0, 0, 9, 9))], [(0, 0, (0, 0, 9, 19), 0.9)])
+        assert voc_average_precision(truth, predictions, 0.5).all_point[0] == 1.0
+
     def test_eleven_points_take_a_tenth_for_a_tenth(self):
         """3 of 10 found: the recalls 0, 0.1, 0.2 and 0.3 are reached, though 0.1 x 3 is above 0.3 in binary."""
         objects = [(0, 0, (100 * i, 0, 40, 40)) for i in range(10)]
@@ -174,6 +179,11 @@ class TestWhyToolsDiffer:
         values = named(why_tools_differ(match(*data)))
         assert values["Straight lines, trapezoids"] == pytest.approx(0.5 * 1 + 0.5 * (1 + 2 / 3) / 2)
         assert values["COCO AP50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+
+    def test_straight_lines_end_where_the_recall_does(self):
+        """One of two objects found: 1 up to recall 1/2, and nothing from the next of the 101 recalls on."""
+        data = small_set([(0, 0, BOX), (1, 0, BOX)], [(0, 0, BOX, 0.9)])
+        assert named(why_tools_differ(match(*data)))["Straight lines, trapezoids"] == pytest.approx(0.505)
 
     def test_crowds_and_ignored_objects_only_where_they_are(self):
         """A detection on a crowd, or on an object to ignore, counts for tools that do not know them."""
