@@ -104,7 +104,7 @@ def coco_numbers(matches: Matches) -> dict[str, float]:
         if area in known:
             true, false = matches.candidate_outcomes(area)
             hits = np.nonzero(true)
-            precision[letter] = _average_precision(matches, area, hits, false)
+            precision[letter] = _sampled(matches, area, hits, false).mean(axis=2)
             limits = most if area == "all" else most[-1:]
             recall |= {f"{limit}{letter}": _recall(matches, area, hits, limit) for limit in limits}
     ious = np.array(matches.settings.ious)
@@ -124,8 +124,17 @@ def average_precision(matches: Matches, area: str = "all") -> Floats:
     Raises:
         BadSetting: when the settings of this matching do not have the area range.
     """
+    average: Floats = precision_at_recalls(matches, area).mean(axis=2)
+    return average
+
+
+def precision_at_recalls(matches: Matches, area: str = "all") -> Floats:
+    """What COCO's average precision averages, float64 [T, K, 101]; NaN for a class without an object.
+
+    The precision envelope at the recalls 0, 0.01 to 1 (`accumulate` in `cocoeval.py`). Raises as `average_precision`.
+    """
     true, false = matches.candidate_outcomes(area)
-    return _average_precision(matches, area, np.nonzero(true), false)
+    return _sampled(matches, area, np.nonzero(true), false)
 
 
 def average_recall(matches: Matches, max_detections: int, area: str = "all") -> Floats:
@@ -226,8 +235,8 @@ def _mean(values: Floats) -> float:
     return float(defined.mean()) if len(defined) else np.nan
 
 
-def _average_precision(matches: Matches, area: str, hits: Hits, false: Flags) -> Floats:
-    """`average_precision` from the candidates' outcomes; one curve for each IoU and class, all curves in one row."""
+def _sampled(matches: Matches, area: str, hits: Hits, false: Flags) -> Floats:
+    """`precision_at_recalls` from the candidates' outcomes; a curve for each IoU and class, all curves in one row."""
     positives = matches.positives(area)
     iou, hit = hits  # by IoU, then by class, then by descending confidence
     curve = _curve(matches, hits)
@@ -239,7 +248,8 @@ def _average_precision(matches: Matches, area: str, hits: Hits, false: Flags) ->
     needed = _objects_needed(positives)  # [K, 101]
     length, start = length.reshape(len(false), -1, 1), start.reshape(len(false), -1, 1)
     sampled = envelope[np.where(needed < length, start + needed, -1)]  # 0 beyond the last recall
-    return np.where(positives > 0, sampled.mean(axis=2), np.nan)
+    sampled[:, positives == 0] = np.nan
+    return sampled
 
 
 def _recall(matches: Matches, area: str, hits: Hits, most: int) -> Floats:
