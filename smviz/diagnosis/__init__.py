@@ -1,5 +1,6 @@
 """What kinds of errors a detector makes, where, and which labels are probably wrong themselves."""
 
+from smviz.diagnosis.breakdowns import Breakdown, by_area, by_aspect, by_crowding, by_neighbour, by_size
 from smviz.diagnosis.calibration import (
     Reliability,
     Targets,
@@ -17,12 +18,18 @@ from smviz.diagnosis.tide import ERRORS, Tide, TideError, tide
 
 __all__ = [
     "ERRORS",
+    "Breakdown",
     "ConfusionMatrix",
     "CrossPairs",
     "Reliability",
     "Targets",
     "Tide",
     "TideError",
+    "by_area",
+    "by_aspect",
+    "by_crowding",
+    "by_neighbour",
+    "by_size",
     "class_errors",
     "confusion_matrix",
     "d_ece",

@@ -14,6 +14,7 @@ import numpy as np
 
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches, coco_iou
+from smviz.records import GroundTruth
 
 _PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
 
@@ -70,14 +71,9 @@ def near_pairs(matches: Matches, lowest: float = 0.1) -> CrossPairs:
     """
     if not 0 < lowest <= 1:
         raise BadSetting(f"An IoU of {lowest:g} says nothing.", "Choose one above 0 and up to 1.")
-    ground_truth, boxes = matches.ground_truth, matches.predictions.ltwh
-    found: list[tuple[Integers, Integers, Floats]] = []
-    for detection, truth in _meeting(matches):
-        iou = coco_iou(boxes[matches.prediction[detection]], ground_truth.ltwh[truth], ground_truth.crowd[truth])
-        near = iou >= _reached(lowest)
-        found.append((detection[near], truth[near], iou[near]))
-    none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    detection, truth, iou = (np.concatenate(column) for column in zip(none, *found, strict=True))
+    ground_truth = matches.ground_truth
+    boxes = matches.predictions.ltwh[matches.prediction]
+    detection, truth, iou = _overlapping(matches.image, boxes, ground_truth, ground_truth.crowd, lowest)
     order = np.lexsort((-truth, detection, -matches.confidence[detection], -iou))
     detection, truth = detection[order], truth[order]
     same_class = matches.class_id[detection] == ground_truth.class_id[truth]
@@ -98,31 +94,48 @@ def pairs_of(matches: Matches, near: CrossPairs | None, lowest: float) -> CrossP
     return near
 
 
-def _meeting(matches: Matches) -> Iterator[tuple[Integers, Integers]]:
-    """Detections and objects of one image that meet from left to right, some at a time."""
-    detections, truths = matches.predictions.ltwh, matches.ground_truth.ltwh
-    left, truth_left = detections[matches.prediction, 0], truths[:, 0].copy()
-    right, truth_right = left + detections[matches.prediction, 2], truth_left + truths[:, 2]
-    for detection, truth in _of_one_image(matches):
-        low, high = np.maximum(left[detection], truth_left[truth]), np.minimum(right[detection], truth_right[truth])
-        meets = low < high
-        yield detection[meets], truth[meets]
+def object_pairs(ground_truth: GroundTruth, lowest: float) -> tuple[Integers, Integers, Floats]:
+    """All pairs of two objects of one image, of any classes, with their IoU: first < second, int64 [P] each.
+
+    Crowds are left out.
+    """
+    no_crowd = np.zeros(len(ground_truth), np.bool_)
+    first, second, iou = _overlapping(ground_truth.image, ground_truth.ltwh, ground_truth, no_crowd, lowest)
+    once = (first < second) & ~ground_truth.crowd[first] & ~ground_truth.crowd[second]
+    return first[once], second[once], iou[once]
 
 
-def _of_one_image(matches: Matches) -> Iterator[tuple[Integers, Integers]]:
-    """All pairs of a detection and an object of one image, some at a time."""
-    truths = np.argsort(matches.ground_truth.image, kind="stable")
-    images = np.arange(len(matches.ground_truth.image_names) + 1)
-    first = np.searchsorted(matches.ground_truth.image[truths], images)
-    count = np.diff(first)[matches.image]
+def _overlapping(
+    image: Integers, ltwh: Floats, ground_truth: GroundTruth, crowd: Flags, lowest: float
+) -> tuple[Integers, Integers, Floats]:
+    """The pairs of a box and an object of its image that reach the lowest IoU: box, object, IoU."""
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    left, truth_left = ltwh[:, 0].copy(), ground_truth.ltwh[:, 0].copy()  # columns of their own are read much faster
+    right, truth_right = left + ltwh[:, 2], truth_left + ground_truth.ltwh[:, 2]
+    for box, truth in _of_one_image(image, ground_truth):
+        meets = np.maximum(left[box], truth_left[truth]) < np.minimum(right[box], truth_right[truth])
+        box, truth = box[meets], truth[meets]
+        iou = coco_iou(ltwh[box], ground_truth.ltwh[truth], crowd[truth])
+        near = iou >= _reached(lowest)
+        found.append((box[near], truth[near], iou[near]))
+    boxes, truths, ious = zip(*found, strict=True)
+    return np.concatenate(boxes), np.concatenate(truths), np.concatenate(ious)
+
+
+def _of_one_image(image: Integers, ground_truth: GroundTruth) -> Iterator[tuple[Integers, Integers]]:
+    """All pairs of a box and an object of its image, some at a time."""
+    truths = np.argsort(ground_truth.image, kind="stable")
+    images = np.arange(len(ground_truth.image_names) + 1)
+    first = np.searchsorted(ground_truth.image[truths], images)
+    count = np.diff(first)[image]
     total = np.cumsum(count)
     pairs = int(total[-1]) if len(total) else 0
     borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
-    for low, high in pairwise([*borders.tolist(), len(matches)]):
+    for low, high in pairwise([*borders.tolist(), len(image)]):
         here = count[low:high]
         starts = np.cumsum(here) - here
-        detection = np.repeat(np.arange(low, high), here)
-        yield detection, truths[np.repeat(first[matches.image[low:high]] - starts, here) + np.arange(len(detection))]
+        box = np.repeat(np.arange(low, high), here)
+        yield box, truths[np.repeat(first[image[low:high]] - starts, here) + np.arange(len(box))]
 
 
 def _reached(iou: float) -> float:
