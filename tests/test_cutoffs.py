@@ -130,6 +130,14 @@ class TestDetections:
         )
         assert "detections" not in found(more, 100)
 
+    def test_counts_that_spread_evenly_have_a_highest_one_too(self):
+        """10 to 15 boxes an image: a sixth of the images has 15, but as many have 14."""
+        rng = np.random.default_rng(3)
+        counts = rng.integers(10, 16, 300)
+        everything = made_up(rng, 300, 15, rng.random(4500))
+        kept = np.tile(np.arange(15), 300) < np.repeat(counts, 15)
+        assert found(some(everything, kept), 300) == {}
+
     def test_few_boxes_in_every_image_are_no_limit(self):
         """One object an image is a kind of scene."""
         rng = np.random.default_rng(0)
@@ -173,6 +181,17 @@ class TestOverlap:
         predictions = self.suppressed(0.45)
         twice = np.append(np.arange(len(predictions)), 0)
         assert "overlap" not in found(some(predictions, twice), 60)
+
+    def test_overlaps_that_become_rare_are_no_limit(self):
+        """The higher the IoU the fewer the pairs, up to 0.9: many are near the highest, more are below."""
+        overlap = np.random.default_rng(0).triangular(0, 0, 0.9, 30_000)
+        shift = 100 * (1 - overlap) / (1 + overlap)
+        boxes = np.zeros((len(shift), 2, 4))
+        boxes[:, :, 2:] = 100
+        boxes[:, 1, 0] = shift
+        count = 2 * len(shift)
+        pairs = Predictions(np.arange(count) // 2, np.zeros(count), boxes, np.linspace(0, 1, count))
+        assert found(pairs, len(shift)) == {}
 
     def test_many_pairs_are_sampled(self):
         """Hundreds of boxes of one class in each of many images: the same answer from some of the images."""
