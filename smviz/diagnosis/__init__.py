@@ -14,14 +14,18 @@ from smviz.diagnosis.calibration import (
 )
 from smviz.diagnosis.confusion import ConfusionMatrix, confusion_matrix
 from smviz.diagnosis.pairs import CrossPairs, near_pairs
+from smviz.diagnosis.review import REASONS, Review, ReviewSettings, probably_missing, probably_wrong
 from smviz.diagnosis.tide import ERRORS, Tide, TideError, tide
 
 __all__ = [
     "ERRORS",
+    "REASONS",
     "Breakdown",
     "ConfusionMatrix",
     "CrossPairs",
     "Reliability",
+    "Review",
+    "ReviewSettings",
     "Targets",
     "Tide",
     "TideError",
@@ -38,6 +42,8 @@ __all__ = [
     "localisation_targets",
     "near_pairs",
     "precision_targets",
+    "probably_missing",
+    "probably_wrong",
     "reliability",
     "tide",
 ]
