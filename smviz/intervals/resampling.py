@@ -22,7 +22,7 @@ Progress = Callable[[float], None]
 
 COCO_NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
-_CELLS_AT_ONCE = 1 << 17  # so that the temporaries stay in the cache
+_CELLS_AT_ONCE = 1 << 18  # so that the temporaries stay in the cache
 _RECALLS = np.linspace(0, 1, 101)
 # How many of these recalls a recall of x / 100 reaches, by floor(x) + ceil(x): 0.35 does not reach the eleventh bit of
 # 35 * 0.01, and COCO compares exactly.
@@ -71,6 +71,8 @@ def class_numbers(matches: Matches, weights: Weights, progress: Progress | None 
                     numbers[COCO_NUMBERS.index(number), rows, k] = values
         if progress:
             progress(float(work[k + 1] / max(work[-1], 1)))
+    if progress:
+        progress(1.0)
     return numbers
 
 
