@@ -76,11 +76,23 @@ def parser() -> argparse.ArgumentParser:
     _add_connection(one)
 
     one = command("evaluate", "evaluating.evaluate_command", "COCO's twelve numbers of a run or of a detections file")
-    source = one.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
-    source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
+    _add_judged(one)
     one.add_argument("--annotations", type=Path, required=True, metavar="PATH", help="ground truth, COCO JSON")
     one.add_argument("--check", action="append", default=[], metavar="EXPR", help='e.g. "AP50>=0.6"; exit 1 if not')
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("thresholds", "thresholds.thresholds_command", "the confidence to ship at, with its interval")
+    _add_judged(one)
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth (default: the run's own)")
+    one.add_argument(
+        "--objective",
+        default="f1",
+        metavar="TEXT",
+        help='f1, f2, "recall>=0.9", "precision>=0.95", "fp<=0.1" per image, "cost(fp=1,fn=5)" (default: f1)',
+    )
+    one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
+    one.add_argument("--per-class", action="store_true", help="a threshold for each class, too")
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="write thresholds.json for production")
     one.add_argument("--json", action="store_true", help="for machines")
     return parser
 
@@ -97,6 +109,12 @@ def _add_connection(command: argparse.ArgumentParser) -> None:
         "--profile", metavar="NAME", help="profile of the AWS configuration (default: the usual chain)"
     )
     command.add_argument("--role", metavar="ARN", help="role to assume")
+
+
+def _add_judged(command: argparse.ArgumentParser) -> None:
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
+    source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
