@@ -105,7 +105,7 @@ def tide(matches: Matches, positive: float = 0.5, background: float = 0.1, near:
         )
     taken = matches.taken(positive)
     near = pairs_of(matches, near, background)
-    kind, truth = _kinds(near, taken, positive, background)
+    kind, truth = _kinds(near, positive, background)
     repaired = _repaired(matches, kind, truth, taken)
     missed = _missed(matches, kind, truth, taken)
     parts = _Parts(matches, matches.true_positive(positive), matches.positives())
@@ -115,13 +115,13 @@ def tide(matches: Matches, positive: float = 0.5, background: float = 0.1, near:
     by_confidence = matches.ranked()
     found = [by_confidence[kind[by_confidence] == error] for error in range(_MISS)]
     pairs = [(rows, truth[rows]) for rows in found] + [(np.full(len(missed), -1), missed)]
-    gains = np.maximum(np.array(fixed) - ap, 0.0).tolist()
+    gains = np.maximum(np.array(fixed) - ap, 0.0).tolist()  # below 0 by rounding only
     found_objects = parts.per_class(taken[parts.true])
     return Tide(
         positive=positive,
         background=background,
         ap=ap,
-        errors=tuple(TideError(*row) for row in zip(ERRORS, gains, *zip(*pairs, strict=True), strict=True)),
+        errors=tuple(TideError(name, gain, *pair) for name, gain, pair in zip(ERRORS, gains, pairs, strict=True)),
         false_positives=parts.ap(np.zeros(len(matches), np.bool_), parts.positives) - ap,
         false_negatives=parts.ap(kind >= 0, found_objects) - ap,
     )
@@ -156,23 +156,20 @@ class _Parts:
         return mean(class_average_precision(class_id, (self.true | mended)[counted], self.positives))
 
 
-def _kinds(near: CrossPairs, taken: Integers, positive: float, background: float) -> tuple[Integers, Integers]:
+def _kinds(near: CrossPairs, positive: float, background: float) -> tuple[Integers, Integers]:
     """Which error each detection is, int64 [n], -1 for none, and the object it is about, int64 [n], -1 for none."""
     matches = near.matches
     counted = ~matches.ground_truth_ignored()[near.truth]
-    used = np.zeros(len(matches.ground_truth), np.bool_)
-    used[taken[taken >= 0]] = True
     right, right_iou = near.best(counted & near.same_class)
     wrong, wrong_iou = near.best(counted & ~near.same_class)
-    other, other_iou = near.best(counted & near.same_class & used[near.truth])
     conditions = {
         _LOC: (right_iou >= background) & (right_iou <= positive),
         _CLS: wrong_iou >= positive,
-        _DUPE: other_iou >= positive,
+        _DUPE: right_iou >= positive,  # it is a false positive, so its object was taken
         _BKG: np.maximum(right_iou, wrong_iou) <= background,
     }
     error = np.select(list(conditions.values()), list(conditions), _BOTH)
-    row = np.select([error == _LOC, error == _CLS, error == _DUPE], [right, wrong, other], -1)
+    row = np.select([error == _CLS, (error == _LOC) | (error == _DUPE)], [wrong, right], -1)
     false = matches.false_positive(positive)
     truth = np.append(near.truth, -1)[row]
     return np.where(false, error, -1), np.where(false, truth, -1)
