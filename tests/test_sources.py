@@ -183,6 +183,12 @@ class TestZip:
         assert {file.name: len(file.read()) for file in source} == {file.name: file.size for file in source}
         assert next(file.location for file in source) == f"zip://{path}!/a.jpg"
 
+    @pytest.mark.parametrize(("written", "name"), [("é 図.jpg".encode(), "é 図.jpg"), (b"caf\x82.jpg", "café.jpg")])
+    def test_names_of_an_untold_encoding(self, written, name):
+        """Names that are UTF-8 are read as that though the zip does not say so; others are of code page 437."""
+        data = zipped((info("#" * len(written)), b"x")).replace(b"#" * len(written), written)
+        assert contents(from_bytes([("set.zip", data)])) == {name: b"x"}
+
     def test_in_memory(self):
         """An uploaded zip is opened too; its members can be found again nowhere."""
         source = from_bytes([("up.zip", zipped(("a.jpg", b"a")))])

@@ -26,6 +26,9 @@ LARGEST = 1 << 30  # bytes of one member
 MOST_TIMES = 200  # the best that deflate does on real annotations is about 30
 _SMALL = 1 << 20  # what is no larger than this may be packed as well as it likes
 _LOCAL_HEADER = 30  # bytes before a member's name and data
+_SAYS_UTF8 = (
+    0x800  # flag bit 11, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.4.4; else code page 437
+)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # the others cannot be unpacked with a limit to their output
 
 _BROKEN = (
@@ -58,7 +61,7 @@ class Archive:
         """
         self._label = label
         self._location = location
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # zipfile counts its open members without one
         try:
             self._zip = zipfile.ZipFile(file)
         except _BROKEN as error:
@@ -103,9 +106,10 @@ class Archive:
     def _by_name(self) -> dict[str, zipfile.ZipInfo]:
         members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
-            if member.filename.endswith(("/", "\\")) or not _is_regular(member):
+            written = _name(member)
+            if written.endswith(("/", "\\")) or not _is_regular(member):
                 continue
-            name = inner_name(member.filename, self._label)
+            name = inner_name(written, self._label)
             if name in members:
                 raise twice(name, self._label)
             if not is_hidden(name):
@@ -133,6 +137,16 @@ class Archive:
                 f"{name} in {self._label} unpacks to far more than it should and is not read.",
                 "Give that file by itself, unpacked, if it is meant to be so large.",
             )
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """The name as it was meant: UTF-8 where it can be, for Linux and macOS often fail to say that it is."""
+    if member.flag_bits & _SAYS_UTF8:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode()
+    except UnicodeError:
+        return member.filename
 
 
 def _is_regular(member: zipfile.ZipInfo) -> bool:
