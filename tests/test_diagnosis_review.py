@@ -43,8 +43,10 @@ def slow_review(matches, settings):
     confidence = matches.confidence
     sure = [d for d in range(len(matches)) if confidence[d] >= settings.confidence]
     has_own = {d for d in range(len(matches)) if (alike[d] & (iou[d] >= settings.covers)).any()}
-    for d in sure:
-        if iou[d].max(initial=0) < settings.near:
+    for d in sorted(sure, key=lambda d: (-confidence[d], d)):
+        beside = [e for _, e in doubts if matches.image[e] == matches.image[d]]
+        covered = pairwise_iou(boxes[[d]], boxes[beside]).max(initial=0) >= settings.covers - 1e-12
+        if iou[d].max(initial=0) < settings.near and not covered:
             doubts["missing", d] = confidence[d]
     plain = [g for g in range(len(truth)) if not truth.crowd[g]]
     touched = {
@@ -142,6 +144,13 @@ class TestProbablyMissing:
         assert rows(review) == [("missing", 0, -1, -1, 0.9)]
         assert review.sentence(0) == "The detector finds class 0 at confidence 0.90 where nothing is labelled."
         assert math.isnan(review.iou[0])
+
+    def test_one_object_is_missing_once(self):
+        """Three names for one box: the most confident one; a fourth box that only the second one covers stays."""
+        fourth = (100, 122, 40, 40)
+        detections = [(0, 0, BOX, 0.95), (0, 1, (100, 111, 40, 40), 0.9), (0, 1, NEAR, 0.85), (0, 0, fourth, 0.8)]
+        review = probably_missing(match(*small_set([], detections)))
+        assert review.score.tolist() == [0.95, 0.8]
 
     @pytest.mark.parametrize("label", [(0, 0, BOX), (0, 1, BOX), (0, 0, HALF), CROWD, (*CROWD[:1], 1, *CROWD[2:])])
     def test_a_label_of_any_class_or_a_crowd_there_is_enough(self, label):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from smviz.diagnosis.pairs import CrossPairs, object_pairs, pairs_of
+from smviz.diagnosis.pairs import CrossPairs, box_pairs, pairs_of
 from smviz.diagnosis.precision import class_average_precision, mean
 from smviz.errors import BadSetting
 from smviz.matching import Flags, Floats, Integers, Matches
@@ -102,8 +102,8 @@ def by_neighbour(matches: Matches, confidence: float, iou: float = 0.5, near: Cr
     """
     truth, lowest = matches.ground_truth, NEIGHBOURS[1]
     near = pairs_of(matches, near, lowest)
-    first, second, overlap = object_pairs(truth, lowest)
-    same = truth.class_id[first] == truth.class_id[second]
+    first, second, overlap = box_pairs(truth.image, truth.ltwh, lowest)
+    same = (truth.class_id[first] == truth.class_id[second]) & ~truth.crowd[first] & ~truth.crowd[second]
     neighbour = np.zeros(len(truth))
     for side in (first, second):
         np.maximum.at(neighbour, side[same], overlap[same])

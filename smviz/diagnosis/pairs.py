@@ -14,7 +14,6 @@ import numpy as np
 
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches, coco_iou
-from smviz.records import GroundTruth
 
 _PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
 
@@ -73,7 +72,9 @@ def near_pairs(matches: Matches, lowest: float = 0.1) -> CrossPairs:
         raise BadSetting(f"An IoU of {lowest:g} says nothing.", "Choose one above 0 and up to 1.")
     ground_truth = matches.ground_truth
     boxes = matches.predictions.ltwh[matches.prediction]
-    detection, truth, iou = _overlapping(matches.image, boxes, ground_truth, ground_truth.crowd, lowest)
+    detection, truth, iou = _overlapping(
+        matches.image, boxes, ground_truth.image, ground_truth.ltwh, ground_truth.crowd, lowest
+    )
     order = np.lexsort((-truth, detection, -matches.confidence[detection], -iou))
     detection, truth = detection[order], truth[order]
     same_class = matches.class_id[detection] == ground_truth.class_id[truth]
@@ -94,39 +95,38 @@ def pairs_of(matches: Matches, near: CrossPairs | None, lowest: float) -> CrossP
     return near
 
 
-def object_pairs(ground_truth: GroundTruth, lowest: float) -> tuple[Integers, Integers, Floats]:
-    """All pairs of two objects of one image, of any classes, with their IoU: first < second, int64 [P] each.
+def box_pairs(image: Integers, ltwh: Floats, lowest: float) -> tuple[Integers, Integers, Floats]:
+    """All pairs of two boxes of one image with an IoU of at least `lowest`: first < second, int64 [P] each, and IoU.
 
-    Crowds are left out.
+    `image` is int64 [N]; `ltwh` is float64 [N, 4], in pixels.
     """
-    no_crowd = np.zeros(len(ground_truth), np.bool_)
-    first, second, iou = _overlapping(ground_truth.image, ground_truth.ltwh, ground_truth, no_crowd, lowest)
-    once = (first < second) & ~ground_truth.crowd[first] & ~ground_truth.crowd[second]
+    first, second, iou = _overlapping(image, ltwh, image, ltwh, np.zeros(len(image), np.bool_), lowest)
+    once = first < second
     return first[once], second[once], iou[once]
 
 
 def _overlapping(
-    image: Integers, ltwh: Floats, ground_truth: GroundTruth, crowd: Flags, lowest: float
+    image: Integers, ltwh: Floats, truth_image: Integers, truth_ltwh: Floats, crowd: Flags, lowest: float
 ) -> tuple[Integers, Integers, Floats]:
     """The pairs of a box and an object of its image that reach the lowest IoU: box, object, IoU."""
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    left, truth_left = ltwh[:, 0].copy(), ground_truth.ltwh[:, 0].copy()  # columns of their own are read much faster
-    right, truth_right = left + ltwh[:, 2], truth_left + ground_truth.ltwh[:, 2]
-    for box, truth in _of_one_image(image, ground_truth):
+    left, truth_left = ltwh[:, 0].copy(), truth_ltwh[:, 0].copy()  # columns of their own are read much faster
+    right, truth_right = left + ltwh[:, 2], truth_left + truth_ltwh[:, 2]
+    for box, truth in _of_one_image(image, truth_image):
         meets = np.maximum(left[box], truth_left[truth]) < np.minimum(right[box], truth_right[truth])
         box, truth = box[meets], truth[meets]
-        iou = coco_iou(ltwh[box], ground_truth.ltwh[truth], crowd[truth])
+        iou = coco_iou(ltwh[box], truth_ltwh[truth], crowd[truth])
         near = iou >= _reached(lowest)
         found.append((box[near], truth[near], iou[near]))
     boxes, truths, ious = zip(*found, strict=True)
     return np.concatenate(boxes), np.concatenate(truths), np.concatenate(ious)
 
 
-def _of_one_image(image: Integers, ground_truth: GroundTruth) -> Iterator[tuple[Integers, Integers]]:
+def _of_one_image(image: Integers, truth_image: Integers) -> Iterator[tuple[Integers, Integers]]:
     """All pairs of a box and an object of its image, some at a time."""
-    truths = np.argsort(ground_truth.image, kind="stable")
-    images = np.arange(len(ground_truth.image_names) + 1)
-    first = np.searchsorted(ground_truth.image[truths], images)
+    truths = np.argsort(truth_image, kind="stable")
+    images = np.arange(int(max(image.max(initial=-1), truth_image.max(initial=-1))) + 2)
+    first = np.searchsorted(truth_image[truths], images)
     count = np.diff(first)[image]
     total = np.cumsum(count)
     pairs = int(total[-1]) if len(total) else 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smviz.diagnosis.pairs import CrossPairs, object_pairs, pairs_of
+from smviz.diagnosis.pairs import CrossPairs, box_pairs, pairs_of
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches
 
@@ -91,7 +91,8 @@ class Review(Columns):
 def probably_missing(matches: Matches, settings: ReviewSettings = REVIEW, near: CrossPairs | None = None) -> Review:
     """Confident detections that touch no label of any class, crowds and objects to ignore included.
 
-    The score is the confidence.
+    Of those that cover each other only the most confident one is doubted, as they mean one object. The score is the
+    confidence.
 
     Args:
         near: the near pairs of these matches, where they are at hand.
@@ -102,7 +103,8 @@ def probably_missing(matches: Matches, settings: ReviewSettings = REVIEW, near: 
     near = _pairs(matches, settings, near)
     alone = matches.confidence >= settings.confidence
     alone[near.detection[: near.reaching(settings.near)]] = False
-    detection = np.flatnonzero(alone)
+    ranked = matches.ranked()
+    detection = _one_each(matches, ranked[alone[ranked]], settings.covers)
     return _queue(matches, [_doubts(_MISSING, detection, _none(detection), matches.confidence[detection])])
 
 
@@ -178,13 +180,27 @@ def _unseen(near: CrossPairs, settings: ReviewSettings, plain: Flags) -> _Doubts
 
 def _double(matches: Matches, settings: ReviewSettings, plain: Flags) -> _Doubts:
     truth = matches.ground_truth
-    first, second, iou = object_pairs(truth, settings.double)
+    first, second, iou = box_pairs(truth.image, truth.ltwh, settings.double)
     same = (truth.class_id[first] == truth.class_id[second]) & plain[first] & plain[second]
     best = np.flatnonzero(same)[np.argsort(-iou[same], kind="stable")]
     _, once = np.unique(second[best], return_index=True)
     rows = best[once]
     score = np.minimum(iou[rows], 1.0)
     return _doubts(_DOUBLE, _none(rows), second[rows], score, iou[rows], first[rows])
+
+
+def _one_each(matches: Matches, detection: Integers, covers: float) -> Integers:
+    """The detections, by descending confidence, that no more confident one of them covers, as NMS picks them."""
+    boxes = matches.predictions.ltwh[matches.prediction[detection]]
+    first, second, _ = box_pairs(matches.image[detection], boxes, covers)
+    standing = np.ones(len(detection), np.bool_)
+    while len(first):
+        winner = np.ones(len(detection), np.bool_)
+        winner[second] = False  # a more confident one covers it and may stay
+        standing[second[winner[first]]] = False
+        undecided = standing[first] & standing[second]
+        first, second = first[undecided], second[undecided]
+    return detection[standing]
 
 
 def _covers(near: CrossPairs, settings: ReviewSettings) -> Flags:
