@@ -55,7 +55,7 @@ def recognise(document: Document) -> str | None:
         return f'it is JSON with "{_REF}"'
     if _SEQUENCE in document.keys:
         return f'it is JSON with "{_SEQUENCE}", as a SeqLabel.json'
-    if b"\0" not in document.data[:2] and _REF.encode() not in document.data[:_FIRST]:
+    if b"\0" not in document.data[:4] and _REF.encode() not in document.data[:_FIRST]:
         return None
     if any(_REF in _decoded(line) for line in document.text.split("\n", 5)[:5] if _REF in line):
         return f'its lines are JSON with "{_REF}"'

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -103,15 +103,20 @@ def results_json(predictions: Predictions, ground_truth: GroundTruth) -> bytes:
     )
 
 
-def _columns(
-    data: bytes, ground_truth: GroundTruth, name: str
-) -> tuple[
-    NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[int], list[Skipped]
-]:
-    """Image, class, ltwh, confidence, place in the file; a function of its own, so that the decoded objects are freed at its end."""
+class _Columns(NamedTuple):
+    image: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+    ltwh: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    places: Sequence[int]
+    skipped: list[Skipped]
+
+
+def _columns(data: bytes, ground_truth: GroundTruth, name: str) -> _Columns:
+    """All results; `places` are theirs in the file. A function of its own, so that decoded objects are freed here."""
     results, places, skipped = _decoded(data, name)
     count = len(results)
-    return (
+    return _Columns(
         positions(index(ground_truth.image_ids), (r.image_id for r in results)),
         positions(index(ground_truth.category_ids), (r.category_id for r in results)),
         np.fromiter(chain.from_iterable(r.bbox for r in results), np.float64, 4 * count).reshape(-1, 4),
