@@ -302,6 +302,19 @@ class TestClasses:
         )
         assert set(found) == {"few objects"}
 
+    @pytest.mark.parametrize("class_map", [{}, {"cat": None, "Van": "dog"}, {"DOG": "CAT", "fox": "Dog "}])
+    def test_are_joined_as_a_run_is(self, class_map):
+        """What the check says is left out, is exactly what judging leaves out."""
+        names = ("dog", "DOG", "Van", " cat", "cat", "fox", "do g")
+        ground_truth = truth([(0, 1, BOX), (0, 2, BOX)], classes=("Dog ", "dog", "CAT"))
+        finding = checked(ground_truth, class_names=names, class_map=class_map)["class not annotated"]
+        every = Detections([BOX] * len(names), [0.5] * len(names), range(len(names)), names)
+        outcomes = [Outcome("a.jpg", "00", 640, 480, 1, Reply(b"", "", 0.1, None))]
+        predictions = predictions_from(outcomes, lambda _: every, ground_truth, class_map)
+        left_out = [note.rsplit(": ", 1)[1].rstrip(".") for note in predictions.notes if "left out" in note]
+        assert sorted(finding.names) == sorted(", ".join(left_out).split(", "))
+        assert len(predictions) == len(names) - len(finding.names)
+
     def test_none_in_common(self):
         """Then nothing can be judged."""
         finding = checked(truth(), class_names=("1", "2"))["no common class"]

@@ -287,6 +287,15 @@ class TestZip:
         with most_memory(1 << 20), pytest.raises(BadSource, match=r"a in f\.zip cannot be unpacked: Bad CRC"):
             file.read()
 
+    def test_no_member_is_larger_than_a_gibibyte(self):
+        """However well it may be packed: 2 GiB from 11 MB are refused, although that is under 200 times its size."""
+        data = bytearray(zipped(("a", bytes(11 << 20)), method=zipfile.ZIP_STORED))
+        struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 24, 2 << 30)
+        [file] = from_bytes([("b.zip", bytes(data))])
+        assert file.size == 2 << 30
+        with pytest.raises(BadSource, match="unpacks to far more than it should"):
+            file.read()
+
     @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
     def test_methods_without_a_limit_are_refused(self, method):
         """bzip2 and LZMA pack a disk into a few bytes, and cannot be stopped on the way."""
