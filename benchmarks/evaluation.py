@@ -60,8 +60,15 @@ def written(images: int, detections: int, truth: str, results: str) -> None:
     with Path(results).open("wb") as file:
         for start in range(0, detections, PORTION):
             rows = slice(start, start + PORTION)
-            columns = (predictions.image, predictions.class_id, predictions.ltwh, predictions.confidence)
-            part = results_json(Predictions(*(column[rows] for column in columns)), ground_truth)
+            part = results_json(
+                Predictions(
+                    predictions.image[rows],
+                    predictions.class_id[rows],
+                    predictions.ltwh[rows],
+                    predictions.confidence[rows],
+                ),
+                ground_truth,
+            )
             file.write((b"," if start else b"[") + part[1:-1])
         file.write(b"]")
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from typing import IO, Any, cast
 
 # This module imports nothing large: the peak of a child is never below that of the process that started it.
 PEERS = ("smviz", "pycocotools", "faster-coco-eval", "hotcoco", "ultrafast-pycocotools")
@@ -109,11 +110,11 @@ def command(name: str, files: tuple[str, str]) -> list[str]:
     return [sys.executable, "-m", "benchmarks.peers_process", name, *files]
 
 
-def run(arguments: Sequence[str]) -> tuple[Usage, dict]:
+def run(arguments: Sequence[str]) -> tuple[Usage, dict[str, Any]]:
     """What a process took, and the JSON of the last line that it printed."""
     start = time.perf_counter()
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, env={**os.environ, **SINGLE_THREADED}) as process:
-        printed = process.stdout.read()
+        printed = cast(IO[bytes], process.stdout).read()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -127,14 +128,12 @@ def print_table(rows: Sequence[Row]) -> Usage:
     """The rows with ratios to smviz (and to pycocotools, where it is there); returns smviz's own."""
     ours = rows[0]
     reference = next((row for row in rows if row.name == "pycocotools"), None)
-    print(
-        "| two files to 12 numbers | rounds | CPU s | / smviz | / pycocotools | wall s | / smviz | peak MB | differs |"
-    )
+    print("| two files to numbers | rounds | CPU s | / smviz | / pycocotools | wall s | / smviz | peak MB | differs |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         to_reference = f"{row.whole.cpu / reference.whole.cpu:.3f}" if reference else "—"
         print(
-            f"| {row.name} {version(row.name) if row is not ours else ''} | {row.rounds} | {row.whole.cpu:.2f} "
+            f"| {row.name} {'' if row is ours else version(row.name)} | {row.rounds} | {row.whole.cpu:.2f} "
             f"| {row.whole.cpu / ours.whole.cpu:.2f} | {to_reference} | {row.whole.wall:.2f} "
             f"| {row.whole.wall / ours.whole.wall:.2f} | {row.whole.peak:.0f} "
             f"| {largest_difference(row, reference) if reference else '—'} |"

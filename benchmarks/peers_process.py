@@ -76,4 +76,5 @@ LOADERS: dict[str, Callable[[str, str], Evaluation]] = {
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:]))
+    name_given, truth_file, results_file, *times = sys.argv[1:]
+    main(name_given, truth_file, results_file, *map(int, times))
