@@ -36,7 +36,7 @@ class Threshold:
         value: the threshold to apply.
         low, high: the interval that another data set of this size would choose it from; None where it is not known.
         objects: how many objects it was chosen on.
-        weak: too few objects to choose by, or none serves the objective: `value` is the global threshold.
+        weak: there were too few objects to choose by, so `value` is the global threshold.
     """
 
     value: float
@@ -52,7 +52,7 @@ class Thresholds:
 
     Attributes:
         overall: for classes that are not among `classes`; "global" in the file.
-        classes: by class name.
+        classes: by class name; a class for which no threshold serves the objective is not among them.
         objective: what they were chosen for, as `smviz.operating.parse_objective` reads it.
         iou: from which overlap on a detection counts as right.
         level: the share of data sets that the intervals are meant to cover, e.g. 0.95; None without intervals.
