@@ -333,6 +333,12 @@ class TestZip:
         with pytest.raises(BadSource, match=r"x\.zip is no readable zip"):
             from_bytes([("x.zip", data)])
 
+    def test_by_another_name(self, tmp_path):
+        """It is known by how it begins, on the disk and in memory."""
+        data = zipped(("a.jpg", b"a"))
+        assert names(open_source(written(tmp_path / "export.cvat", data))) == ["a.jpg"]
+        assert names(from_bytes([("export.cvat", data)])) == ["a.jpg"]
+
     def test_an_image_with_a_zip_behind_it_is_an_image(self, tmp_path):
         """A zip begins as one: bytes that a camera appends change nothing."""
         path = written(tmp_path / "a.jpg", b"\xff\xd8\xff" + zipped(("x", b"x")))
