@@ -124,8 +124,9 @@ def why_tools_differ(matches: Matches) -> tuple[Difference, ...]:
         Difference(
             "Straight lines, trapezoids",
             _mean(_by_trapezoids(coco)),
-            "The envelope's points are joined by straight lines, not steps, and the area is summed as trapezoids at 101"
-            " recalls: Ultralytics, which also matches in another way, so its own figure may still differ.",
+            "The points of the curve are joined by straight lines and the area is summed as trapezoids at 101 recalls,"
+            " so a little is lost at every drop: Ultralytics, which also matches in another way, so that its own figure"
+            " may still differ.",
         ),
         Difference(
             "COCO, every detection",
@@ -174,11 +175,10 @@ def _by_trapezoids(matches: Matches) -> Floats:
     areas = np.full(len(matches.ground_truth.class_names), np.nan)
     for k in np.flatnonzero(matches.positives()).tolist():
         curve = precision_recall(matches, k, _IOU)
-        rises = np.diff(curve.recall, prepend=0) > 0
-        if not rises.any():
+        if not len(curve.recall):
             areas[k] = 0.0
             continue
-        height = np.interp(_RECALLS, curve.recall[rises], curve.envelope[rises], right=0.0)
+        height = np.interp(_RECALLS, curve.recall, curve.envelope, right=0.0)  # at a drop, from its lower end on
         areas[k] = (height[1:] + height[:-1]).mean() / 2
     return areas
 

@@ -58,6 +58,18 @@ def iou_with_borders(one, other):
     return width * height / ((w1 + 1) * (h1 + 1) + (w2 + 1) * (h2 + 1) - width * height)
 
 
+def height_at(points, recall):
+    """Where straight lines through the points pass a recall: level before the first, 0 beyond the last."""
+    before = [point for point in points if point[0] <= recall]
+    after = [point for point in points if point[0] > recall]
+    if not before:
+        return after[0][1] if after else 0.0
+    (r1, p1), (r2, p2) = before[-1], after[0] if after else (1.0, 0.0)
+    if r1 == recall:
+        return p1
+    return p1 + (p2 - p1) * (recall - r1) / (r2 - r1) if after else 0.0
+
+
 def named(differences):
     """The values by name."""
     return {difference.name: difference.value for difference in differences}
@@ -173,12 +185,28 @@ class TestWhyToolsDiffer:
         assert values["COCO, ties in favour"] == values["COCO AP50"]
 
     def test_straight_lines_and_trapezoids(self):
-        """Right, wrong, right of two objects: from precision 1 at recall 1/2 a line falls to 2/3 at recall 1."""
+        """Right, wrong, right of two objects: 1 before the recall 1/2, 2/3 from there on, and half of each between."""
         objects = [(0, 0, BOX), (1, 0, BOX)]
         data = small_set(objects, [(0, 0, BOX, 0.9), (0, 0, FAR, 0.8), (1, 0, BOX, 0.7)])
         values = named(why_tools_differ(match(*data)))
-        assert values["Straight lines, trapezoids"] == pytest.approx(0.5 * 1 + 0.5 * (1 + 2 / 3) / 2)
+        assert values["Straight lines, trapezoids"] == pytest.approx(0.49 * 1 + 0.01 * (1 + 2 / 3) / 2 + 0.5 * 2 / 3)
         assert values["COCO AP50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_straight_lines_by_loops(self, seed):
+        """Of each class, recall by recall: the line from the last point at or before it to the next one."""
+        matches = match(*random_columns(seed))
+        true, false = matches.true_positive(), matches.false_positive()
+        areas = []
+        for k, objects in enumerate(matches.positives()):
+            hits = [true[i] for i in range(len(matches)) if matches.class_id[i] == k and (true[i] or false[i])]
+            raw = [(sum(hits[:n]) / max(objects, 1), sum(hits[:n]) / n) for n in range(1, len(hits) + 1)]
+            points = [(r, max(p for _, p in raw[i:])) for i, (r, _) in enumerate(raw)]
+            heights = [height_at(points, recall) for recall in np.linspace(0, 1, 101)]
+            if objects:
+                areas.append(sum((a + b) / 200 for a, b in pairwise(heights)))
+        value = named(why_tools_differ(matches))["Straight lines, trapezoids"]
+        np.testing.assert_allclose(value, np.mean(areas) if areas else np.nan, atol=1e-12)
 
     def test_straight_lines_end_where_the_recall_does(self):
         """One of two objects found: 1 up to recall 1/2, and nothing from the next of the 101 recalls on."""
