@@ -131,16 +131,13 @@ def decode_json(data: bytes, kind: type[Kind]) -> Kind:
 def _again(data: bytes, kind: type[Kind]) -> Kind:
     try:
         loose = json.loads(data)
+        text = json.dumps(loose, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
+        loose = json.loads(text)
     except ValueError as error:
         raise Unusable(f"it is no valid JSON: {error}") from error
+    if kind == dict[str, msgspec.Raw] and isinstance(loose, dict):  # raw values are only made from bytes
+        loose = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in loose.items()}
     try:
-        return msgspec.convert(_raw(loose) if kind == dict[str, msgspec.Raw] else loose, kind)
+        return msgspec.convert(loose, kind)
     except (msgspec.ValidationError, OverflowError) as error:
         raise Unusable(f"it does not have the expected content: {error}") from error
-
-
-def _raw(loose: object) -> object:
-    """With the values of an object packed again, for `msgspec.Raw` is only made from bytes."""
-    if not isinstance(loose, dict):
-        return loose
-    return {key: msgspec.Raw(json.dumps(value).encode()) for key, value in loose.items()}
