@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import compress
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
+from smviz.datasets import ClassMap
 from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
@@ -21,7 +22,6 @@ from smviz.responses import parse
 from smviz.settings import MatchSettings, Preset
 
 Noted = defaultdict[str, Counter[str]]  # what happened, and to which names how often
-ClassMap = Mapping[str, str | None]  # the endpoint's class name -> the ground truth's, or None to leave it out
 ClassOf = Callable[[str], int]
 
 _NAMED = 5  # how many names a note tells
@@ -230,7 +230,7 @@ def _join(
         (_UNKNOWN, "detections are of classes that the ground truth does not have and were left out"),
         (_LEFT_OUT, "detections are of classes that are left out on purpose"),
     ):
-        names = Counter(name for name, known in zip(detections.names(), class_id, strict=True) if known == sort)
+        names = Counter(detections.class_names[k] for k in detections.class_id[class_id == sort])
         if names:
             noted[text] += names
     keep = (class_id >= 0) & ~np.isnan(detections.confidence)

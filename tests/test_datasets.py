@@ -294,6 +294,11 @@ class TestClasses:
         assert finding["class not annotated"].names == ("fox", "bird", "cat")
         assert finding["class not annotated"].severity == "note"
 
+    def test_of_names_alike_the_most_frequent_is_meant(self):
+        """Two categories that differ by case only: the one with objects is the one that the endpoint sees."""
+        ground_truth = truth([(0, 1, BOX), (1, 1, BOX)], classes=("Dog", "dog"))
+        assert set(checked(ground_truth, class_names=("DOG",))) == {"few objects"}
+
     def test_the_map_comes_first(self):
         """Several classes of the endpoint may mean one; names that are not in it are found by themselves."""
         ground_truth = truth([(0, 0, BOX), (1, 1, BOX)], classes=("vehicle", "person"))

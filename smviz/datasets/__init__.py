@@ -2,6 +2,6 @@
 
 from smviz.datasets.checking import DataSetCheck, check
 from smviz.datasets.findings import Finding, Severity
-from smviz.datasets.mapping import Unmatched, propose_class_map, unmatched
+from smviz.datasets.mapping import ClassMap, Unmatched, propose_class_map, unmatched
 
-__all__ = ["DataSetCheck", "Finding", "Severity", "Unmatched", "check", "propose_class_map", "unmatched"]
+__all__ = ["ClassMap", "DataSetCheck", "Finding", "Severity", "Unmatched", "check", "propose_class_map", "unmatched"]
