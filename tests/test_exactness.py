@@ -100,6 +100,19 @@ class TestFuzzedSets:
                 np.testing.assert_allclose(found, np.maximum(recall, 0) * matches.positives(area), rtol=0, atol=1e-9)
 
 
+class TestManyObjects:
+    """Recalls are quotients, and where one falls on a hundredth the last bit decides."""
+
+    @pytest.mark.parametrize("objects", [99, 100, 101, 300, 700, 1100, 2900])
+    def test_every_recall_is_met_where_coco_meets_it(self, objects):
+        """One object an image, found in turn with more and more false alarms between: equal in every cell."""
+        found = [(image, 0, BOX, 0.999 - image / 5000) for image in range(objects)]
+        wrong = [(image, 0, FAR, 0.999 - image / 5000) for image in range(1, objects, 3)]
+        truth = coco_json(range(objects), 1, [(image, 0, BOX, 1600.0, 0) for image in range(objects)])
+        results = results_json(found + wrong)
+        assert_same_evaluation(*columns(truth, results), ultrafast(truth, results))
+
+
 class TestSampleSet:
     """The scenes that ship with smviz; a real run on them is compared in test_sample_set.py."""
 
