@@ -518,6 +518,7 @@ class TestManifest:
             (b'a.jpg\n{"source": "a.jpg"}', 'line 2, has no "source-ref"'),
             (b'{"source-ref": 7}', 'line 1, has no "source-ref"'),
             (b'{"source-ref": " "}', 'line 1, has no "source-ref"'),
+            (b'{"source-ref": "\\ud800.jpg"}', 'line 1, has no "source-ref"'),
             (b'{"a":' * 100_000, "line 1, is no JSON"),
             (b"\xff\xd8\xff\xe0", "is no text in UTF-8"),
             (b"a.jpg\n../a.jpg", "two files named"),

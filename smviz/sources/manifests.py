@@ -89,7 +89,7 @@ def _entry(line: str, place: str) -> str:
         entry = json.loads(line).get("source-ref")
     except (ValueError, RecursionError) as error:
         raise BadSource(f"{place} is no JSON: {error}.", _ADVICE) from error
-    if not isinstance(entry, str) or not entry.strip():
+    if not isinstance(entry, str) or not entry.strip() or entry.encode(errors="replace").decode() != entry:
         raise BadSource(f'{place} has no "source-ref".', _ADVICE)
     return entry
 
