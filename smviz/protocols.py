@@ -124,9 +124,8 @@ def why_tools_differ(matches: Matches) -> tuple[Difference, ...]:
         Difference(
             "Straight lines, trapezoids",
             _mean(_by_trapezoids(coco)),
-            "The points of the curve are joined by straight lines and the area is summed as trapezoids at 101 recalls,"
-            " so a little is lost at every drop: Ultralytics, which also matches in another way, so that its own figure"
-            " may still differ.",
+            "The points of the curve are joined by straight lines, not steps, and the area is summed as trapezoids at"
+            " 101 recalls: Ultralytics, which also matches in another way, so its own figure may still differ.",
         ),
         Difference(
             "COCO, every detection",
