@@ -150,7 +150,8 @@ def _fault(document: Document) -> str:
             document.xml()
         elif document.may_be_json or first == b"[":
             decoded: object = document.json(object)
-            return "it is a JSON list, as detections (COCO results) are" if isinstance(decoded, list) else ""
+            if isinstance(decoded, list):
+                return "it does not have the expected content, but is a JSON list, as detections (COCO results) are"
     except Unusable as error:
         return str(error)
     return ""

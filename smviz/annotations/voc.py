@@ -44,20 +44,27 @@ def read(files: Files) -> GroundTruth:
         if document.root or document.suffix == ".xml":
             with assembly.leaving_out(document.name):
                 objects += _image(document, assembly)
-    first = [edge for found in objects for edge in found.corners[:2] if 0 <= edge < 2]
-    zeros = sum(edge < 1 for edge in first)
-    base = 0 if 2 * zeros > len(first) else 1
+    starts = [edge for found in objects for edge in found.corners[:2] if 0 <= edge < 2]
+    base = 0 if 2 * sum(edge < 1 for edge in starts) > len(starts) else 1
     for found in objects:
         left, top, right, bottom = found.corners
         with assembly.leaving_out(found.file, found.where):
-            ltwh = between((max(left - base, min(left, 0)), right), (max(top - base, min(top, 0)), bottom))
+            ltwh = between((_from_zero(left, base), right), (_from_zero(top, base), bottom))
             assembly.box(found.image, assembly.category(None, found.name), ltwh, ignore=found.difficult)
     told = []
-    if base == 0:
-        told.append(f"{zeros} boxes begin at pixel 0, so all are read as counted from 0, and not from 1 as in VOC.")
-    elif zeros:
-        told.append(f"{zeros} boxes begin at pixel 0, though the others count from 1 as in VOC; they are kept at 0.")
+    if zeros := sum(min(found.corners[:2]) < 1 for found in objects):
+        all_or_some = (
+            "though the others count from 1 as in VOC; they are kept there."
+            if base
+            else "so all are read as counted from 0, and not from 1 as in VOC."
+        )
+        told.append(f"{zeros} boxes begin at pixel 0 or before, {all_or_some}")
     return assembly.ground_truth(*told)
+
+
+def _from_zero(edge: float, base: int) -> float:
+    """A left or upper edge as counted from 0; what lies before the first pixel already is not moved further out."""
+    return edge - base if edge >= base else min(edge, 0.0)
 
 
 def _image(document: Document, assembly: Assembly) -> list[_Object]:
