@@ -118,7 +118,7 @@ class TestClassNumbers:
 
     @pytest.mark.parametrize("seed", range(60))
     def test_equal_the_resampled_data_set_evaluated(self, seed):
-        """Evaluating the copied images anew gives the same twelve numbers, where copies of a detection stand together."""
+        """Evaluating the copied images anew gives the same twelve numbers, copies of a detection side by side."""
         matches = random_matches(seed)
         weights = drawn(len(matches.ground_truth.image_names), 3, seed)
         numbers = class_numbers(matches, weights)
@@ -238,6 +238,13 @@ class TestInterval:
         assert (found.low, found.high) == pytest.approx((0.4 - 0.0392, 0.4 + 0.0392), abs=0.005)
         assert found.method.startswith("bias-corrected normal")
 
+    def test_so_does_a_quantile_beyond_the_resamples(self):
+        """With 5 of 100 below the point, the lower end would be below the lowest resample."""
+        values = np.linspace(0.4, 0.6, 101)
+        found = corrected_interval(0.4101, values, 0.95)
+        assert found.method.startswith("bias-corrected normal")
+        assert (found.low, found.high) == pytest.approx((0.3202 - 0.1143, 0.3202 + 0.1143), abs=1e-3)
+
     def test_is_cut_to_what_a_number_can_be(self):
         """No precision lies below 0, and a difference may."""
         values = np.random.default_rng(0).normal(0.2, 0.02, 1000)
@@ -265,6 +272,14 @@ class TestInterval:
         assert found.interval.point == pytest.approx(0.2)
         assert found.higher == 0.6
 
+    def test_a_change_may_be_for_the_worse(self):
+        """A difference is not cut at 0, where its ends come from the normal interval."""
+        a, b = (percentile_interval(value, np.linspace(value, value + 0.01, 10), 0.95) for value in (0.6, 0.4))
+        found = change(b, a).interval, change(a, b).interval
+        assert [interval.method.split(",")[0] for interval in found] == ["bias-corrected normal bootstrap"] * 2
+        assert found[0].low == pytest.approx(0.2)
+        assert found[1].high == pytest.approx(-0.2)
+
 
 class TestBootstrap:
     """Every number with its interval."""
@@ -286,6 +301,14 @@ class TestBootstrap:
             np.testing.assert_array_equal([getattr(c, rate).point for c in classes], getattr(table, rate))
         np.testing.assert_equal(bootstrap.threshold().point, points.pooled.confidence)
         np.testing.assert_equal(bootstrap.threshold(class_id=0).point, points.classes[0].confidence)
+
+    def test_thresholds_have_plain_quantiles(self):
+        """The ends of a threshold are the quantiles of the thresholds chosen, those of a rate are corrected."""
+        bootstrap = Bootstrap(random_matches(1), 200)
+        threshold = bootstrap.threshold()
+        assert [threshold.low, threshold.high] == pytest.approx(np.quantile(threshold.resampled, [0.025, 0.975]))
+        assert threshold.method == "percentile bootstrap, 200 resamples of the images"
+        assert bootstrap.rates(0.3)[0].f1.method.startswith("bias-corrected")
 
     @pytest.mark.parametrize("seed", [0, 1, 2, 5, 6, 7, 8, 9])  # of more than one image
     def test_resampled_values_are_those_of_the_resampled_data_sets(self, seed):
@@ -323,6 +346,7 @@ class TestBootstrap:
         per = bootstrap.ratio(table.fp)
         assert per.point == table.fp.mean()
         assert per.resampled == pytest.approx(bootstrap.weights @ table.fp / len(table))
+        assert bootstrap.ratio(1000 * table.fp).high > 1000 * per.point > 1
         share = bootstrap.ratio(table.fp, table.fp + table.tp)
         assert share.resampled == pytest.approx(1 - bootstrap.rates(0.3)[0].precision.resampled)
 
@@ -506,12 +530,12 @@ class TestHoldOut:
         assert found.threshold.low < found.threshold.median < found.threshold.high
 
     def test_a_half_without_a_threshold_is_left_out_of_the_rates(self):
-        """One object and two images: the half without it has no best F1, and its direction counts in no spread."""
-        matches = match(*small_set([(0, 0, BOX)], [(0, 0, BOX, 0.9), (1, 0, BOX, 0.8)]))
-        found = hold_out(matches, splits=1)
+        """One of two images has nothing right: its half meets no precision, and its direction counts in no spread."""
+        matches = match(*small_set([(0, 0, BOX), (1, 0, BOX)], [(0, 0, BOX, 0.9), (1, 0, FAR, 0.8)]))
+        found = hold_out(matches, parse_objective("precision>=0.9"), splits=1)
         assert sorted(np.isnan([one.confidence for one in found.directions])) == [False, True]
         assert found.threshold.median == 0.9
-        assert found.chosen("f1").median == 1.0
+        assert (found.chosen("f1").low, found.judged("recall").high) == (1.0, 0.0)
         nothing = hold_out(match(*small_set()), splits=2)
         assert np.isnan([nothing.threshold.median, nothing.judged("recall").low]).all()
 
@@ -612,51 +636,56 @@ def population_sample(images, rng):
     return data_set_of(rng.integers(0, POPULATION, images))
 
 
+DATA_SETS, THRESHOLD = 200, 0.5
+
+
+@cache
+def population_numbers():
+    """What is true of the population."""
+    whole = data_set_of(np.arange(POPULATION))
+    numbers, rates = coco_numbers(whole), counts(whole, THRESHOLD)
+    return {name: numbers[name] for name in ("AP", "AP50", "AR100")} | {
+        "precision": rates.precision,
+        "recall": rates.recall,
+        "f1": rates.f1,
+        "threshold": operating_points(whole).pooled.confidence,
+    }
+
+
+@cache
+def resampled_samples():
+    """Data sets of 100 images, about 220 objects, each resampled 300 times."""
+    rng = np.random.default_rng(2)
+    return [Bootstrap(population_sample(100, rng), 300, seed) for seed in range(DATA_SETS)]
+
+
 class TestCoverage:
-    """95 % intervals hold the truth about 95 times in 100.
+    """95 % intervals hold the truth about 95 times in 100."""
 
-    Measured on 400 data sets of 100 images (about 220 objects) with 300 resamples each: see the assertions.
-    """
+    def test_of_numbers_rates_and_thresholds(self):
+        """Each is held by 88 to 99 % of its intervals.
 
-    DATA_SETS, IMAGES, RESAMPLES, THRESHOLD = 400, 100, 300, 0.5
-
-    @pytest.fixture(scope="class")
-    def truth(self):
-        """The numbers of the population."""
-        whole = data_set_of(np.arange(POPULATION))
-        rates = counts(whole, self.THRESHOLD)
-        numbers = coco_numbers(whole)
-        return {name: numbers[name] for name in ("AP", "AP50", "AR100")} | {
-            "precision": rates.precision,
-            "recall": rates.recall,
-            "f1": rates.f1,
-            "threshold": operating_points(whole).pooled.confidence,
-        }
-
-    @pytest.fixture(scope="class")
-    def samples(self):
-        """The resampled data sets."""
-        rng = np.random.default_rng(2)
-        sets = (population_sample(self.IMAGES, rng) for _ in range(self.DATA_SETS))
-        return [Bootstrap(matches, self.RESAMPLES, seed) for seed, matches in enumerate(sets)]
-
-    def test_of_numbers_rates_and_thresholds(self, truth, samples):
-        """Each is held by 90 to 99 % of its intervals."""
-        held = dict.fromkeys(truth, 0)
-        for bootstrap in samples:
-            found = (
-                bootstrap.numbers() | vars(bootstrap.rates(self.THRESHOLD)[0]) | {"threshold": bootstrap.threshold()}
-            )
-            for name, value in truth.items():
+        Measured: AP 0.905, AP50 0.910, AR 0.945, precision 0.955, recall 0.945, F1 0.935, the chosen threshold 0.925;
+        on 300 data sets with 1,000 resamples instead of 300 from 0.907 to 0.953.
+        """
+        held = dict.fromkeys(population_numbers(), 0)
+        for bootstrap in resampled_samples():
+            found = bootstrap.numbers() | vars(bootstrap.rates(THRESHOLD)[0]) | {"threshold": bootstrap.threshold()}
+            for name, value in population_numbers().items():
                 held[name] += found[name].low <= value <= found[name].high
-        share = {name: count / self.DATA_SETS for name, count in held.items()}
-        assert all(0.90 <= held <= 0.99 for held in share.values()), share
+        share = {name: count / DATA_SETS for name, count in held.items()}
+        assert all(0.88 <= held <= 0.99 for held in share.values()), share
 
-    def test_would_be_too_small_without_multiplicity(self, truth, samples):
-        """Counting an image once however often it was drawn makes the intervals of AR too narrow, and this is seen."""
-        held = 0
-        for bootstrap in samples:
+    def test_would_be_too_small_without_multiplicity(self):
+        """Counting an image once however often it was drawn narrows the intervals of AR, and this is seen.
+
+        Measured: 0.945 with multiplicity, 0.875 without.
+        """
+        truth, held, held_once = population_numbers()["AR100"], 0, 0
+        for bootstrap in resampled_samples():
+            found = bootstrap.numbers()["AR100"]
             once = class_numbers(bootstrap.matches, np.minimum(bootstrap.weights, 1))[COCO_NUMBERS.index("AR100")]
-            interval = corrected_interval(bootstrap.numbers()["AR100"].point, once.mean(axis=1), 0.95)
-            held += interval.low <= truth["AR100"] <= interval.high
-        assert held / self.DATA_SETS < 0.90
+            narrow = corrected_interval(found.point, once.mean(axis=1), 0.95)
+            held += found.low <= truth <= found.high
+            held_once += narrow.low <= truth <= narrow.high
+        assert held_once / DATA_SETS < 0.90 < held / DATA_SETS

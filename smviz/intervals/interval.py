@@ -8,6 +8,10 @@ instead, (point - bias) -+ z standard errors, cut to what the number can be; the
 
 A chosen threshold is where a jagged curve has its top. There the correction does harm: in simulation BC covered
 82 to 88 % where the plain quantiles covered 92 to 97 %, so a threshold gets those.
+
+What to expect of 95 %: with 100 images and two common classes it was 91 to 95 % in simulation. With twelve classes, of
+which nine had 20 objects or fewer, AP was held by about 81 %: the AP of few objects is itself biased upward, by more
+than resampling can see. Precision, recall and F1 do not suffer from this.
 """
 
 from __future__ import annotations

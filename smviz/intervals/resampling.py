@@ -43,8 +43,8 @@ def weighted_sums(weights: Weights, image: Integers, borders: Integers) -> Integ
     """The weights of rows, whose images are given, summed between borders [K + 1]: int64 [resamples, K]."""
     sums = np.zeros((len(weights), len(borders) - 1), np.int64)
     for rows in _blocks(len(weights), len(image)):
-        sums_so_far = running(weights[rows], image)
-        sums[rows] = sums_so_far[:, borders[1:]] - sums_so_far[:, borders[:-1]]
+        at_borders = running(weights[rows], image).take(borders, axis=1)
+        sums[rows] = np.diff(at_borders, axis=1)
     return sums
 
 
@@ -198,7 +198,7 @@ def _average_precision(found: Running, seen: Running, positives: Floats) -> Floa
         return np.where(positives > 0, 0.0, np.nan)
     precision = found / np.maximum(seen, 1)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    percent = found * 100 / np.fmax(positives, 1)[:, None]
+    percent = found * 100.0 / np.fmax(positives, 1)[:, None]
     reached = _REACHED.take((np.floor(percent) + np.ceil(percent)).astype(np.intp))
     reached[:, 1:] -= reached[:, :-1]
     average: Floats = np.einsum("bh,bh->b", envelope, reached) / len(_RECALLS)
@@ -207,9 +207,9 @@ def _average_precision(found: Running, seen: Running, positives: Floats) -> Floa
 
 def running(weights: Weights, image: Integers) -> Running:
     """The weights of rows, whose images are given, summed up to each, int32 [resamples, rows + 1] from 0."""
-    running = np.zeros((len(weights), len(image) + 1), np.int32)
-    np.cumsum(weights.take(image, axis=1), axis=1, dtype=np.int32, out=running[:, 1:])
-    return running
+    sums = np.zeros((len(weights), len(image) + 1), np.int32)
+    np.cumsum(weights.take(image, axis=1), axis=1, dtype=np.int32, out=sums[:, 1:])
+    return sums
 
 
 def _blocks(resamples: int, cells: int) -> Iterator[slice]:
