@@ -3,7 +3,8 @@
 What a detection took depends on its own image alone, so images drawn with replacement need no new matching: a detection
 of an image that was drawn three times counts three times, an object too, and the order by confidence stays. The copies
 of one detection stand next to each other, so at equal confidence the order is by image, then as the detections were
-read, then by copy.
+read, then by copy. An evaluation of the copied images gives the same numbers, but where one image has a right and a
+wrong detection of one class and confidence: it would put the second copy's right one behind the first copy's wrong one.
 """
 
 from __future__ import annotations
