@@ -85,6 +85,7 @@ class TestVoc:
         ("broken", "why"),
         [
             (voc_object(50, 1, 10, 9), "no width or no height"),
+            (voc_object(1, 1, 1e308, 1e308), "far outside of any image"),
             (voc_object("x", 1, 10, 9), "xmin is no finite number"),
             (voc_object("nan", 1, 10, 9), "xmin is no finite number"),
             (voc_object("", 1, 10, 9), "xmin is no finite number"),

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 Corners = tuple[float, float, float, float]
 
+_FARTHEST = 1e9  # pixels
 LARGEST_SIDE = 1_000_000  # pixels; what claims more is no image
 
 
@@ -95,10 +96,12 @@ def ltwh(left: float, top: float, width: float, height: float) -> Corners:
     """A box by its corner and sides.
 
     Raises:
-        Unusable: when it has no width or no height.
+        Unusable: when it has no width or no height, or is where no image can be.
     """
-    if not (width > 0 and height > 0 and math.isfinite(left + top + width + height)):
+    if not (width > 0 and height > 0):
         raise Unusable("the box has no width or no height")
+    if not max(abs(left), abs(top), width, height) <= _FARTHEST:
+        raise Unusable("the box is far outside of any image")
     return left, top, width, height
 
 
