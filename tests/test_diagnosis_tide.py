@@ -124,6 +124,13 @@ class TestByHand:
         found = tide(match(*small_set([(0, 0, BOX)], detections)))
         assert counts(found) | {"Miss": 0} == dict.fromkeys(NAMES, 0) | {kind: 1}
 
+    def test_an_error_names_the_object_it_is_about(self):
+        """Loc, Cls and Dupe do; Bkg and Both are about none."""
+        detections = [(0, 0, BOX, 0.95), (0, 0, BOX, 0.9), (0, 1, BOX, 0.9), (0, 0, HALF, 0.8), (0, 1, HALF, 0.8)]
+        found = tide(match(*small_set([(0, 1, FAR), (0, 0, BOX)], [*detections, (1, 0, BOX, 0.7)])))
+        about = {error.name: error.truth.tolist() for error in found.errors}
+        assert about == {"Cls": [1], "Loc": [1], "Both": [-1], "Dupe": [1], "Bkg": [-1], "Miss": [0]}
+
     def test_an_object_is_missed_only_where_no_fix_would_find_it(self):
         """Under a Both error it is missed; under a Loc or Cls error it is not."""
         missed = {
