@@ -5,7 +5,8 @@ The format is described at https://cocodataset.org/#format-results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,9 @@ from smviz.records import GroundTruth, Predictions, Skipped
 _ADVICE = (
     "Give COCO results: a JSON list of objects with image_id, category_id, bbox [left, top, width, height] and score."
 )
+
+
+_PORTION = 1 << 15  # bytes
 
 
 class Result(msgspec.Struct, gc=False):
@@ -113,17 +117,47 @@ class _Columns(NamedTuple):
 
 
 def _columns(data: bytes, ground_truth: GroundTruth, name: str) -> _Columns:
-    """All results; `places` are theirs in the file. A function of its own, so that decoded objects are freed here."""
-    results, places, skipped = _decoded(data, name)
-    count = len(results)
-    return _Columns(
-        positions(index(ground_truth.image_ids), (r.image_id for r in results)),
-        positions(index(ground_truth.category_ids), (r.category_id for r in results)),
-        np.fromiter(chain.from_iterable(r.bbox for r in results), np.float64, 4 * count).reshape(-1, 4),
-        np.fromiter((r.score for r in results), np.float64, count),
-        places,
-        skipped,
+    """All results; `places` are theirs in the file."""
+    images, categories = index(ground_truth.image_ids), index(ground_truth.category_ids)
+    places: Sequence[int] = ()
+    skipped: list[Skipped] = []
+    try:
+        parts = [_part(results, images, categories) for results in _portions(data)]
+        places = range(sum(len(part[0]) for part in parts))
+    except ValueError:  # one result is not as it should be, or the file is written in an unusual way
+        results, places, skipped = _decoded(data, name)
+        parts = [_part(results, images, categories)]
+    image, class_id, ltwh, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Columns(image, class_id, ltwh, confidence, places, skipped)
+
+
+def _part(
+    results: Sequence[Result], images: dict[Id, int], categories: dict[Id, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    return (
+        positions(images, (r.image_id for r in results)),
+        positions(categories, (r.category_id for r in results)),
+        np.fromiter(chain.from_iterable(r.bbox for r in results), np.float64, 4 * len(results)).reshape(-1, 4),
+        np.fromiter((r.score for r in results), np.float64, len(results)),
     )
+
+
+def _portions(data: bytes) -> Iterator[list[Result]]:
+    """The list some results at a time: few objects at once stay in the processor's cache and bound memory.
+
+    It is cut where an object seems to end. A cut inside a result or a text leaves a portion that is no JSON.
+
+    Raises:
+        ValueError: when a portion is no JSON, or holds what is no result.
+    """
+    decoder = msgspec.json.Decoder(list[Result])
+    start, end = data.index(b"[") + 1, data.rindex(b"]")
+    if data[: start - 1].removeprefix(codecs.BOM_UTF8).strip() or data[end + 1 :].strip():
+        raise ValueError("more than a list")
+    while (cut := data.find(b"},", start + _PORTION, end)) >= 0:
+        yield decoder.decode(b"[%b]" % data[start : cut + 1])
+        start = cut + 2
+    yield decoder.decode(b"[%b]" % data[start:end])
 
 
 def _decoded(data: bytes, name: str) -> tuple[list[Result], Sequence[int], list[Skipped]]:
