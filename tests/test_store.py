@@ -171,6 +171,18 @@ class TestAboutRuns:
         assert store.run(run.id) == run
         assert (run.endpoint_config, run.source, run.imported, run.note) == ("config-3", "a folder", "", "")
 
+    def test_class_map(self, store):
+        """What the endpoint's class names mean is kept with the run, may be changed, and is nothing at first."""
+        run = begin(store)
+        assert run.class_map == ()
+        assert dict(store.set_class_map(run.id, {"LKW": "truck", "tram": None}).class_map) == {
+            "LKW": "truck",
+            "tram": None,
+        }
+        assert store.set_class_map(run.id, {}).class_map == ()
+        with pytest.raises(UnknownRun):
+            store.set_class_map("nothing", {})
+
     def test_note(self, store):
         """A note is any text, replaces the one before, and survives what is no text."""
         run = begin(store)

@@ -32,6 +32,8 @@ class Run:
         endpoint_config: the endpoint config's name when the run began; "" where it is not known.
         source: where the images came from, in words; "" where it was not told.
         imported: what the run was made from, in words; "" when it was run here.
+        class_map: what the endpoint's class names mean to the ground truth, as `evaluation.judge` takes it; pairs, for
+            a run is a value.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Run:
     endpoint_config: str = ""
     source: str = ""
     imported: str = ""
+    class_map: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def state(self) -> State:
@@ -58,15 +61,15 @@ class Run:
 SELECT_RUN = """SELECT id, name, created, connection, request, preset, total,
     (SELECT count(*) FROM outcome WHERE outcome.run = number AND failure_kind IS NULL),
     (SELECT count(*) FROM outcome WHERE outcome.run = number AND failure_kind IS NOT NULL),
-    note, endpoint_config, source, imported
+    note, endpoint_config, source, imported, class_map
     FROM run WHERE total IS NOT NULL"""
 
 
 def run_of(row: tuple[Any, ...]) -> Run:
     """The run in a row of `SELECT_RUN`."""
-    run_id, name, created, connection, request, preset, *rest = row
+    run_id, name, created, connection, request, preset, *rest, class_map = row
     how = (from_json(connection, Connection), from_json(request, Request), from_json(preset, Preset))
-    return Run(run_id, name, created, *how, *rest)
+    return Run(run_id, name, created, *how, *rest, tuple(json.loads(class_map).items()))
 
 
 SELECT_OUTCOME = """SELECT image.position, image.name, sha256, width, height, attempts, reused, client,

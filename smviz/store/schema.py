@@ -56,7 +56,8 @@ _TABLES_2 = (
     """CREATE TABLE run (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL,
         connection TEXT NOT NULL, request TEXT NOT NULL, preset TEXT NOT NULL, endpoint_config TEXT NOT NULL,
-        source TEXT NOT NULL, imported TEXT NOT NULL, note TEXT NOT NULL, total INTEGER, annotations BLOB)""",
+        source TEXT NOT NULL, imported TEXT NOT NULL, note TEXT NOT NULL, class_map TEXT NOT NULL
+        DEFAULT '{}', total INTEGER, annotations BLOB)""",
     "CREATE TABLE file (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL)",
     """CREATE TABLE image (
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,

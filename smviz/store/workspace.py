@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -164,6 +165,16 @@ class Store:
         """
         row = (storable(note), self.run(run_id).id)
         self._database.write(lambda db: db.execute("UPDATE run SET note = ? WHERE id = ?", row))
+        return self.run(run_id)
+
+    def set_class_map(self, run_id: str, class_map: Mapping[str, str | None]) -> Run:
+        """Keep what the endpoint's class names mean to the ground truth; None leaves a class out.
+
+        Raises:
+            UnknownRun: when there is no such run.
+        """
+        row = (json.dumps(dict(class_map)), self.run(run_id).id)
+        self._database.write(lambda db: db.execute("UPDATE run SET class_map = ? WHERE id = ?", row))
         return self.run(run_id)
 
     def delete_run(self, run_id: str) -> None:
