@@ -15,7 +15,8 @@ from smviz.metrics import average_precision
 from smviz.settings import MatchSettings
 
 # The package draws pictures with OpenCV, which wants libraries of the system; nothing is drawn here.
-sys.modules.setdefault("cv2", ModuleType("cv2"))
+sys.modules["cv2"] = OPENCV = ModuleType("cv2")
+OPENCV.__getattr__ = lambda name: None
 
 import tidecv  # noqa: E402
 

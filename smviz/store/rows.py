@@ -69,7 +69,7 @@ def run_of(row: tuple[Any, ...]) -> Run:
     """The run in a row of `SELECT_RUN`."""
     run_id, name, created, connection, request, preset, *rest, class_map = row
     how = (from_json(connection, Connection), from_json(request, Request), from_json(preset, Preset))
-    return Run(run_id, name, created, *how, *rest, tuple(json.loads(class_map).items()))
+    return Run(run_id, name, created, *how, *rest, class_map=tuple(json.loads(class_map).items()))
 
 
 SELECT_OUTCOME = """SELECT image.position, image.name, sha256, width, height, attempts, reused, client,
