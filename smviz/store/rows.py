@@ -67,9 +67,10 @@ SELECT_RUN = """SELECT id, name, created, connection, request, preset, total,
 
 def run_of(row: tuple[Any, ...]) -> Run:
     """The run in a row of `SELECT_RUN`."""
-    run_id, name, created, connection, request, preset, *rest, class_map = row
+    run_id, name, created, connection, request, preset, *rest = row
     how = (from_json(connection, Connection), from_json(request, Request), from_json(preset, Preset))
-    return Run(run_id, name, created, *how, *rest, class_map=tuple(json.loads(class_map).items()))
+    rest[-1] = tuple(json.loads(rest[-1]).items())
+    return Run(run_id, name, created, *how, *rest)
 
 
 SELECT_OUTCOME = """SELECT image.position, image.name, sha256, width, height, attempts, reused, client,
