@@ -19,7 +19,6 @@ _WINDOW = 24, 6  # results of a window: so many at least, and so many for each c
 _GAIN = 0.5  # a step pays when the throughput changes by at least this power of the change of the limit
 _CROWDED = 0.25  # share of a window above the usual refusals, at which it is cut short and the limit with it
 _FULL = 0.85  # share of the limit that is being answered, from which on a step up is followed by the next
-_NOTABLE = 0.05  # share of a window above the usual refusals, at which less is tried next
 _SPARED = 0.03  # share of the calls that may be refused for the sake of steps up
 _REST = 4, 12  # windows between two steps: so many at most, and so many where the last one cost refusals
 _STEP, _LONGEST_STEP = 1.25, 2.0
@@ -165,13 +164,9 @@ class Limiter:
 
     def _learn(self, level: _Level | None) -> None:
         """The limit rests: learn how calls fare, and step when it is time to."""
-        notable = self._excess > _NOTABLE * self._results + 2
         self._usual += (self._refusals - self._usual) / (4 if self._settled else 1)
         self._settled = _mean(self._settled, level) if level and self._settled else level or self._settled
         self._rest -= self._results
-        if notable and self.limit > 1:
-            self._turn(up=False)
-            self._rest = 0
         if self._rest <= 0 and self._settled and self._busiest >= self.limit:
             self._take_step()
 

@@ -9,7 +9,7 @@ import pytest
 
 from smviz.limiter import Limiter
 
-SEEDS = range(3)
+SEEDS = range(6)
 
 MEAN = 1 / math.exp(0.2**2 / 2)  # the median of the latencies as a share of their mean
 
@@ -184,6 +184,12 @@ class TestFollows:
         for start, slots in ((0, 8), (60, 32), (120, 4)):
             assert log.answered(start, start + 60) > 0.85 * slots / 0.1 * MEAN, slots
             assert log.refused(start + 10, start + 60) < 0.05, slots
+
+    def test_an_endpoint_that_loses_a_fifth(self, seed):
+        """A share of refusals that comes slowly is not taken for one that is there whatever the load."""
+        log = simulate(Endpoint(lambda now: 10 if now < 60 else 8), 140, seed=seed)
+        assert log.answered(75, 140) > 0.9 * 8 / 0.1 * MEAN
+        assert log.refused(75, 140) < 0.05
 
     def test_an_endpoint_that_is_gone_for_a_while(self, seed):
         """When everything is refused for half a minute, the limit falls to 1, and recovers."""
