@@ -48,13 +48,48 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--variant", metavar="NAME", help="production variant to call")
     _add_connection(one)
     one.add_argument("--min-confidence", type=_confidence, default=0.0, metavar="C", help="leave out what is below")
-    one.add_argument("--component", metavar="NAME", help="inference component to call")
-    one.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
-    one.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
-    one.add_argument("--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint")
+    _add_targets(one)
     _add_reading(one)
     one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
     one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("run", "running.run", "call an endpoint for many images, into the workspace")
+    one.epilog = (
+        "The first Ctrl-C finishes what is under way; --resume goes on where a run ended and calls nothing twice. "
+        "Exit status: 0 at the end, also where images failed; 2 when it cannot go on; 130 when it was stopped."
+    )
+    one.add_argument("--endpoint", required=True, metavar="NAME")
+    one.add_argument("--variant", metavar="NAME", help="production variant to call")
+    one.add_argument("--images", metavar="PLACE", help="folder, zip, manifest, image or s3://bucket/prefix")
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth that is kept with the run")
+    one.add_argument("--name", metavar="NAME", help="what the run is called (default: endpoint, images and time)")
+    one.add_argument("--resume", action="store_true", help="go on with that run, or the newest unfinished one")
+    one.add_argument("--workers", type=_positive, default=32, metavar="N", help="most calls at once (default: 32)")
+    one.add_argument("--max-calls", type=_positive, metavar="N", help="stop after so many calls")
+    one.add_argument("--fresh", action="store_true", help="call again, even for replies that are known")
+    one.add_argument("--out", type=Path, metavar="DIR", help="write detections and failures there at the end")
+    _add_connection(one)
+    _add_targets(one)
+    _add_reading(one)
+    one.add_argument("--json", action="store_true", help="a summary for machines, at the end")
+
+    one = command("runs", "storing.runs_command", "list the runs of the workspace")
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("import", "storing.import_command", "make a run from what others made")
+    one.add_argument("kind", choices=("coco-results", "batch-transform", "replies"), help="what it is")
+    one.add_argument("path", metavar="PATH", help="file, folder, zip or s3://bucket/prefix")
+    one.add_argument("--images", metavar="PLACE", help="the images that were sent: folder, zip, manifest or s3://…")
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth; COCO results need it")
+    one.add_argument("--name", metavar="NAME", help="what the run is called (default: after the file)")
+    _add_connection(one)
+    _add_reading(one)
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("export", "storing.export_command", "write a stored run to a file")
+    one.add_argument("run", metavar="RUN", help="a stored run, by id or name")
+    one.add_argument("--format", choices=("coco", "csv", "parquet", "replies"), default="coco", help="default: coco")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
 
     one = command("deploy", "deploying.deploy", "make a model, an endpoint config and an endpoint")
     one.add_argument("--endpoint", required=True, metavar="NAME", help="also the model's and the config's name")
@@ -111,6 +146,15 @@ def _add_connection(command: argparse.ArgumentParser) -> None:
     command.add_argument("--role", metavar="ARN", help="role to assume")
 
 
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--component", metavar="NAME", help="inference component to call")
+    command.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
+    command.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
+    command.add_argument(
+        "--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint"
+    )
+
+
 def _add_judged(command: argparse.ArgumentParser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
@@ -129,6 +173,12 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError("write the image's size as WIDTHxHEIGHT, for example 960x720")
     return int(match[1]), int(match[2])
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("write a number from 1 up")
+    return int(text)
 
 
 def _confidence(text: str) -> float:
