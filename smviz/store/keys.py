@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import ipaddress
 import json
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from smviz.settings import Connection, Request
@@ -29,9 +30,14 @@ def reply_key(connection: Connection, endpoint_config: str, request: Request, sh
     """
     if not endpoint_config or not sha256 or request.component or request.target_model:
         return ""
+    return f"{_how(connection, endpoint_config, request)}/{sha256}"
+
+
+@lru_cache(maxsize=100)  # a run asks for it with every image
+def _how(connection: Connection, endpoint_config: str, request: Request) -> str:
     where = _EMBEDDED if _on_this_machine(connection.endpoint_url) else dataclasses.astuple(connection)
     how = json.dumps([where, endpoint_config, dataclasses.asdict(request)], sort_keys=True)
-    return f"{hashlib.sha256(how.encode()).hexdigest()}/{sha256}"
+    return hashlib.sha256(how.encode()).hexdigest()
 
 
 def _on_this_machine(url: str | None) -> bool:

@@ -22,8 +22,10 @@ def append_outcome(db: Transaction, run_id: str, outcome: Outcome, key: str) -> 
     Raises:
         StoreError: when the run has no such image or was deleted.
     """
+    # As few statements as can be: after each one this thread waits for its turn among the workers of a run.
     found = db.execute(
-        "SELECT image.id, number FROM run JOIN image ON image.run = number WHERE run.id = ? AND image.name = ?",
+        """SELECT image.id, number, outcome.image, failure_kind FROM run JOIN image ON image.run = number
+            LEFT JOIN outcome ON outcome.image = image.id WHERE run.id = ? AND image.name = ?""",
         (run_id, outcome.image),
     ).fetchone()
     if found is None:
@@ -31,9 +33,10 @@ def append_outcome(db: Transaction, run_id: str, outcome: Outcome, key: str) -> 
             f"Run {run_id} with an image “{outcome.image}” is not in the workspace.",
             "It was probably deleted meanwhile; start a new run.",
         )
-    image, run = found
-    db.execute("DELETE FROM outcome WHERE image = ? AND failure_kind IS NOT NULL", (image,))
-    if not db.execute("SELECT 1 FROM outcome WHERE image = ?", (image,)).fetchone():
+    image, run, before, failure_kind = found
+    if failure_kind is not None:
+        db.execute("DELETE FROM outcome WHERE image = ?", (image,))
+    if before is None or failure_kind is not None:
         insert_outcome(db, image, run, outcome, key)
 
 
