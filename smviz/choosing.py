@@ -169,9 +169,7 @@ def _own(
     interval = bootstrap.threshold(objective, iou, class_id)
     flat = flat_region(swept, objective, len(bootstrap.matches.ground_truth.image_names))
     weak = is_weak(swept.positives)
-    return ChosenThreshold(
-        name, swept.positives, interval, flat, swept.at(interval.point), weak, point.reason
-    )
+    return ChosenThreshold(name, swept.positives, interval, flat, swept.at(interval.point), weak, point.reason)
 
 
 def _leaning(name: str, swept: Sweep, pooled: ChosenThreshold) -> ChosenThreshold:

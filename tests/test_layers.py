@@ -40,6 +40,7 @@ FLOORS = {
     "smviz.responses": 2,
     "smviz.sagemaker": 2,
     "smviz.store": 2,
+    "smviz.choosing": 3,
     "smviz.deploying": 3,
     "smviz.evaluation": 3,
     "smviz.exporting": 3,

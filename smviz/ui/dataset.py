@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -274,8 +274,8 @@ def _edited(truth: GroundTruth, start: Mapping[str, str | None], key: str) -> di
         key=f"class map {key}",
         alt="What each class of the endpoint means; choose a class of the ground truth, or leave it out",
     )
-    rows: list[dict[str, Any]] = edited.to_dict("records")
-    return {row["Endpoint"]: None if row["Ground truth"] == LEFT_OUT else row["Ground truth"] for row in rows}
+    pairs = zip(edited["Endpoint"], edited["Ground truth"], strict=True)
+    return {name: None if meant == LEFT_OUT else meant for name, meant in pairs}
 
 
 def _open_ends(truth: GroundTruth, class_map: Mapping[str, str | None]) -> None:
