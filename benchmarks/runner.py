@@ -53,7 +53,9 @@ def main(images: int = 2_000, rounds: int = 5, many: int = 100_000) -> None:
         file = Path(folder, "image.jpg")
         file.write_bytes(picture(UP))
         ways = [way for way in WAYS if way[0] != "wrk" or installed_wrk()]
-        print(f"{images:,} images of {UP // 1000} kB, answers of {DOWN // 1000} kB, {os.cpu_count()} cores for both sides")
+        print(
+            f"{images:,} images of {UP // 1000} kB, answers of {DOWN // 1000} kB, {os.cpu_count()} cores for both sides"
+        )
         with serving(DOWN) as url:
             print_rates(ways, [[taken(way, url, file, images) for way in ways] for _ in range(rounds)])
         if many:
@@ -124,7 +126,9 @@ def print_rates(ways: Sequence[Way], rounds: Sequence[Sequence[dict[str, Any]]])
             f" {rate / median(rates[best]):14.2f} {f'{median(cpu):.2f}' if cpu else '—':>15}"
         )
     ratios = [one / other for one, other in zip(rates[ways[0]], rates[best], strict=True)]
-    print(f"the runner beside the best boto3, round by round: median {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"the runner beside the best boto3, round by round: median {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 def print_memory(count: int, told: dict[str, float]) -> None:

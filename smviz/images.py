@@ -24,6 +24,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
+_HARDLY = 10 * MAX_PIXELS
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
@@ -67,9 +68,9 @@ def size_of(data: bytes, name: str = "image") -> tuple[int, int]:
     """Width and height in pixels of an image file when it is upright, by its header alone.
 
     Raises:
-        BadImage: when the bytes are no image, or have more pixels than `MAX_PIXELS`.
+        BadImage: when the bytes are no image, or tell so many pixels that they can hardly be one.
     """
-    image = _open(data, name, MAX_PIXELS)
+    image = _open(data, name, _HARDLY)
     turned = _orientation(image) in _ON_ITS_SIDE
     return (image.height, image.width) if turned else (image.width, image.height)
 

@@ -57,6 +57,9 @@ class Clients:
 
     def of(self, service: str) -> Any:
         """The client of a service: "sagemaker", "sagemaker-runtime", "sts", "iam" or "s3"."""
+        made = self._made.get(service)
+        if made is not None:  # threads that call all the time do not queue for the lock
+            return made
         with self._lock, typed_errors("open the connection"):
             if service not in self._made:
                 # Another address than AWS's is SageMaker's own, for example of a VPC endpoint; only the embedded
