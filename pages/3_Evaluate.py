@@ -3,7 +3,7 @@
 import streamlit as st
 
 from smviz import ui
-from smviz.ui import new_run, outcomes, results, running, runs, transfer
+from smviz.ui import judgement, new_run, outcomes, running, runs, transfer
 
 chosen = ui.start_page("Evaluate")
 live = running.going_on()
@@ -36,12 +36,4 @@ with ui.shown_errors():
         outcomes.not_judged(run)
         st.stop()
 
-results.coco_numbers(evaluation)
-threshold, iou = results.threshold_picker(evaluation, run)
-results.at_threshold(evaluation, threshold, iou)
-results.curves(evaluation, threshold, iou)
-results.class_table(evaluation, threshold, iou)
-name = results.image_table(evaluation, run, went, threshold, iou)
-if name:
-    with ui.shown_errors():
-        results.one_image(evaluation, run, name, threshold, iou)
+judgement.judgement(run, evaluation, went)

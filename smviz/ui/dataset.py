@@ -20,7 +20,7 @@ from smviz.sources import Source, from_bytes, open_source
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
 from smviz.ui.progress import LOOPBACK
-from smviz.ui.resources import EMBEDDED, door
+from smviz.ui.resources import files_door
 
 UPLOAD, SERVER, S3 = "Upload", "On this server", "S3"
 LEFT_OUT = "(leave out)"
@@ -173,22 +173,21 @@ def findings(found: DataSetCheck) -> None:
 
 
 def _given(chosen: Chosen, key: str) -> _Given | None:
-    places = [UPLOAD, *([SERVER] if on_loopback() else []), *([S3] if chosen.region != EMBEDDED else [])]
-    place = UPLOAD
-    if len(places) > 1:
-        place = st.segmented_control("Ground truth", places, default=UPLOAD, required=True, key=f"{key} place")
+    places = [UPLOAD, *([SERVER] if on_loopback() else []), S3]
+    place = st.segmented_control("Ground truth", places, default=UPLOAD, required=True, key=f"{key} place")
     if place == UPLOAD:
-        return _uploaded(key, "Ground truth" if len(places) == 1 else "Files")
+        return _uploaded(key)
     if place == SERVER:
         return _on_server(key)
     return _in_s3(chosen.connection, key)
 
 
-def _uploaded(key: str, label: str) -> _Given | None:
+def _uploaded(key: str) -> _Given | None:
     files = st.file_uploader(
-        label,
+        "Ground truth files",
         accept_multiple_files=True,
         key=key,
+        label_visibility="collapsed",
         help="One file, all files of a format with a file for each image, or a zip of them: COCO, Pascal VOC, YOLO, "
         "SageMaker Ground Truth, KITTI, Open Images, LabelMe, CVAT and others. The content tells which.",
     )
@@ -211,7 +210,7 @@ def _in_s3(where: Connection, key: str) -> _Given | None:
     uri = st.text_input("S3 prefix", key=f"{key} uri", placeholder="s3://bucket/labels/", max_chars=1200).strip()
     if not uri:
         return None
-    return _Given(lambda: door(where).s3_source(uri), f"{where} {uri}", uri)
+    return _Given(lambda: files_door(where).s3_source(uri), f"{where} {uri}", uri)
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Looking what format it is in …")
