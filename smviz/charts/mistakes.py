@@ -20,7 +20,7 @@ ERROR_COLOURS = {
     "Bkg": "#D55E00",
     "Miss": "#0072B2",
 }
-_SCALE = [[0.0, "rgba(15,157,143,0.04)"], [0.5, "rgba(15,157,143,0.45)"], [1.0, "rgba(15,157,143,0.95)"]]
+_SCALE = [[0.0, "rgba(15,157,143,0.04)"], [1.0, "rgba(15,157,143,0.65)"]]
 
 
 def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.Figure:
@@ -31,7 +31,6 @@ def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.
     names = [plain(name) for name in (*class_names, BACKGROUND)]
     counts = matrix.counts
     written = len(class_names) <= MOST_WRITTEN
-    text = np.where(counts > 0, counts.astype(str), "") if written else None
     places = list(range(len(names)))
     figure = go.Figure(
         go.Heatmap(
@@ -40,8 +39,6 @@ def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.
             z=np.nan_to_num(matrix.by_truth()),
             zmin=0,
             zmax=1,
-            text=text,
-            texttemplate="%{text}" if written else None,
             customdata=np.stack([counts, *np.meshgrid(np.array(names, object), np.array(names, object))], axis=-1),
             hovertemplate=(
                 "%{customdata[2]} found as %{customdata[1]}: %{customdata[0]} (%{z:.0%} of the row)<extra></extra>"
@@ -52,6 +49,8 @@ def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.
             ygap=1,
         )
     )
+    for row, column in np.argwhere(counts > 0) if written else ():  # an annotation has the theme's colour of text
+        figure.add_annotation(x=column, y=row, text=f"{counts[row, column]:,}", showarrow=False)
     step = 1 if len(names) <= 40 else 5
     ticks = {"tickvals": places[::step], "ticktext": [_short(name) for name in names[::step]], "showgrid": False}
     figure.update_xaxes(title="Found as", side="bottom", **ticks)

@@ -112,7 +112,9 @@ def on_loopback() -> bool:
 def summary(truth: GroundTruth) -> None:
     """How much there is, what was mended, and which records could not be used, each by name."""
     images, classes = len(truth.image_names), len(truth.class_names)
-    st.markdown(f"**{images:,}** images · **{len(truth):,}** objects · **{classes:,}** classes")
+    ignored = int((truth.crowd | truth.ignore).sum())
+    regions = f" · **{ignored:,}** regions to ignore" if ignored else ""
+    st.markdown(f"**{images:,}** images · **{len(truth) - ignored:,}** objects{regions} · **{classes:,}** classes")
     for note in truth.notes:
         st.caption(f":material/info: {plain(note)}")
     if truth.skipped:

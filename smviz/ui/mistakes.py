@@ -152,7 +152,7 @@ def _review(derived: Derived, run: Run, chosen: Chosen) -> None:
     queue = st.segmented_control(
         "Queue",
         list(titles),
-        default="Probably missing",
+        default=next((title for title, review in titles.items() if len(review)), "Probably missing"),
         required=True,
         format_func=lambda title: f"{title} ({len(titles[title]):,})",
         key="review queue",

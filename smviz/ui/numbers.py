@@ -131,7 +131,7 @@ def _told(interval: Interval) -> str:
 def limits(derived: Derived) -> None:
     """What the endpoint or the protocol leaves out, and what was noted on the way; nothing where there is nothing."""
     for cutoff in derived.cutoffs:
-        st.warning(f"**{plain(cutoff.sentence)}**  \n{plain(cutoff.advice)}", icon=":material/content_cut:")
+        st.markdown(f":orange[:material/content_cut:] {plain(cutoff.sentence)}", help=plain(cutoff.advice))
     notes = derived.evaluation.notes
     if len(notes) > 2:
         with st.expander(f"{len(notes)} notes on the data", icon=":material/info:"):
