@@ -83,6 +83,11 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
     count = sum(len(cause.images) for cause in found)
     images = "1 image" if count == 1 else f"{count:,} images"
     with st.expander(f"{images} failed, left out of the numbers", icon=":material/error:", expanded=True):
+        for number, cause in enumerate(found[:GROUPS_SHOWN]):
+            with st.container(border=True, gap="xsmall"):
+                _cause(run, cause, number)
+        if len(found) > GROUPS_SHOWN:
+            st.caption(f"And {len(found) - GROUPS_SHOWN} more causes: the CSV has them all.")
         with st.container(horizontal=True, gap="small"):
             if len(found) > 1 and not run.imported:
                 _again(run, [name for cause in found for name in cause.images], f"Try all {count:,} again", "all")
@@ -96,11 +101,6 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
                 on_click="ignore",
                 key="download failures",
             )
-        for number, cause in enumerate(found[:GROUPS_SHOWN]):
-            with st.container(border=True, gap="xsmall"):
-                _cause(run, cause, number)
-        if len(found) > GROUPS_SHOWN:
-            st.caption(f"And {len(found) - GROUPS_SHOWN} more causes: the CSV has them all.")
 
 
 def _cause(run: Run, cause: Cause, number: int) -> None:
@@ -127,7 +127,7 @@ def _log(run: Run) -> str | None:
         return None
     partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rpartition("-")[0].rpartition("-")[0], "aws")
     # The account is the one that is signed in at the console; its number is not in the address.
-    return log_url(f"arn:{partition}:logs:{region}:::log-group:/aws/sagemaker/Endpoints/{run.request.endpoint}")
+    return log_url(f"arn:{partition}:logs:{region}::log-group:/aws/sagemaker/Endpoints/{run.request.endpoint}")
 
 
 def calls(run: Run, outcomes: Sequence[Outcome]) -> None:
@@ -147,7 +147,7 @@ def calls(run: Run, outcomes: Sequence[Outcome]) -> None:
                 st.columns(3, gap="small"), {"p50": p50, "p95": p95, "p99": p99}.items(), strict=True
             ):
                 column.metric(f"Latency {name}", _ms(value), border=True)
-            _split(called, float(known.mean()))
+            _split(called, p50)
             _answered_by(outcomes)
             _left_out(outcomes)
             _costs(run, float(known.mean()))
@@ -162,18 +162,17 @@ def _no_latency(run: Run, outcomes: Sequence[Outcome]) -> None:
         st.caption(":material/timer: Every reply was known from an earlier run: no call was made, and none was timed.")
 
 
-def _split(called: Sequence[Outcome], mean: float) -> None:
+def _split(called: Sequence[Outcome], median: float) -> None:
     """Where the time of an image goes: on this machine, on the way and in the model."""
-    client = float(np.mean([outcome.client for outcome in called]))
     models = [outcome.reply.model for outcome in called if outcome.reply and outcome.reply.model is not None]
-    parts = {"this machine, reading and decoding": client}
+    parts = {"on this machine: read, decode, wait for its turn": float(np.median([o.client for o in called]))}
     if models:
-        model = float(np.mean(models))
-        parts |= {"the network and SageMaker": max(0.0, mean - model), "the model": model}
+        model = float(np.median(models))
+        parts |= {"in the network and SageMaker": max(0.0, median - model), "in the model": model}
     else:
-        parts["the network, SageMaker and the model"] = mean
+        parts["in the network, SageMaker and the model"] = median
     rows = "\n".join(f"| {name} | {_ms(seconds)} |" for name, seconds in parts.items())
-    st.markdown(f"| Mean time of an image in … | |\n|---|---:|\n{rows}")
+    st.markdown(f"| Half of the images took less than … | |\n|---|---:|\n{rows}")
 
 
 def _answered_by(outcomes: Sequence[Outcome]) -> None:
