@@ -134,8 +134,8 @@ def print_rates(ways: Sequence[Way], rounds: Sequence[Sequence[dict[str, Any]]])
 def print_memory(count: int, told: dict[str, float]) -> None:
     """One line of the memory's table."""
     print(
-        f"runner at {count:7,} small images: peak {told['peak']:.0f} MB ({told['before']:.0f} MB before the first call),"
-        f" {told['rate']:.0f} images/s"
+        f"runner at {count:7,} small images: peak {told['peak']:.0f} MB"
+        f" ({told['before']:.0f} MB before the first call), {told['rate']:.0f} images/s"
     )
 
 
