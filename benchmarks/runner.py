@@ -126,9 +126,8 @@ def print_rates(ways: Sequence[Way], rounds: Sequence[Sequence[dict[str, Any]]])
             f" {rate / median(rates[best]):14.2f} {f'{median(cpu):.2f}' if cpu else '—':>15}"
         )
     ratios = [one / other for one, other in zip(rates[ways[0]], rates[best], strict=True)]
-    print(
-        f"the runner beside the best boto3, round by round: median {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"the runner beside the best boto3, round by round: median {median(ratios):.2f} ({spread})")
 
 
 def print_memory(count: int, told: dict[str, float]) -> None:
