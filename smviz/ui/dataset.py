@@ -123,7 +123,8 @@ def summary(truth: GroundTruth) -> None:
 
 def skipped_records(skipped: Sequence[Skipped]) -> None:
     """The records that could not be used, in an expander that tells how many."""
-    with st.expander(f"{len(skipped):,} records could not be used", icon=":material/warning:"):
+    records = "record" if len(skipped) == 1 else "records"
+    with st.expander(f"{len(skipped):,} {records} could not be used", icon=":material/warning:"):
         shown = skipped[:MOST_NAMED]
         table = {
             "File": [record.file for record in shown],
