@@ -284,10 +284,10 @@ class TestTheWorkspace:
         uploaders = page.locator('[data-testid="stFileUploader"]')
         given = uploaders.filter(has_text="The file, the files or a zip of them")
         given.locator('input[type="file"]').set_input_files(files["COCO results"])
+        expect(page.get_by_role("textbox", name="Name of the run")).to_have_value(re.compile("imported"))
         truth = uploaders.filter(has_text="Ground truth").last
         truth.locator('input[type="file"]').set_input_files(SAMPLES.annotations)
-        name = page.get_by_role("textbox", name="Name of the run")
-        expect(name).to_have_value(re.compile("imported"))
+        expect(truth).to_contain_text("annotations.json")
         button(page, re.compile("Import$")).last.click()
         expect(picked(page)).to_have_value(re.compile(r"\(imported\) · 80 of 80 images"))
         expect(page.get_by_text("imported: COCO results")).to_be_visible()

@@ -86,8 +86,9 @@ def going_on() -> frozenset[str]:
 def at_work(runs: tuple[Run, ...], live: frozenset[str]) -> None:
     """A card for each run that this server works on, whoever started it."""
     shown = tuple(run for run in runs if run.id in live)
-    if shown:
-        _cards(shown, live)
+    with st.container(key="runs at work"):  # always there, so that what is below keeps its place, and its state
+        if shown:
+            _cards(shown, live)
 
 
 @st.fragment(run_every=0.5)
