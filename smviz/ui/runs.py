@@ -29,14 +29,15 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
         label_visibility="collapsed",
         placeholder="Type a part of a run's name",
     )
+    run = runs[ids.index(run.id)]  # the widget hands back the run as it was when it was chosen
     if run.id != wanted:
         open_run(run.id)
     return run
 
 
 def open_run(run_id: str) -> None:
-    """Name a run in the address bar; threshold and image there belonged to another one."""
-    for name in ("threshold", "image"):
+    """Name a run in the address bar; threshold, objective and image there belonged to another one."""
+    for name in ("threshold", "objective", "image"):
         st.query_params.pop(name, None)
     st.query_params["run"] = run_id
 

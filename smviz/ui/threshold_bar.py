@@ -40,7 +40,6 @@ class Chosen:
 
 def threshold_bar(derived: Derived, run: Run) -> Chosen:
     """Choose threshold, objective and IoU; the threshold is the objective's best until it is moved."""
-    key = f"threshold of {run.id}"
     slider, button, aim, overlap = st.columns([5, 1.8, 1.8, 1], vertical_alignment="bottom", gap="medium")
     ious = derived.matches.settings.ious
     iou = overlap.selectbox("IoU", ious, format_func="{:.2f}".format, key="iou")
@@ -49,11 +48,7 @@ def threshold_bar(derived: Derived, run: Run) -> Chosen:
     images = len(derived.matches.ground_truth.image_names)
     best = operating_point(derived.evaluation.sweep(None, iou), objective, images)
     unknown = bool(best.reason)
-    pending = st.session_state.pop("viewer threshold", None)
-    if pending is not None:
-        st.session_state[key] = pending
-    elif key not in st.session_state:
-        st.session_state[key] = _from_link("threshold", 0.5 if unknown else best.confidence)
+    start = _Start(run, 0.5 if unknown else best.confidence)
     if button.button(
         f"{in_words(objective, short=True)}: {number(best.confidence)}",
         icon=":material/target:",
@@ -62,11 +57,45 @@ def threshold_bar(derived: Derived, run: Run) -> Chosen:
         or "The confidence that serves the objective best over all classes together; every distinct score was tried.",
         width="stretch",
     ):
-        st.session_state[key] = best.confidence
-    threshold = slider.slider("Confidence threshold", 0.0, 1.0, step=0.001, format="%.3f", key=key)
+        start.move(best.confidence)
+    threshold = slider.slider(
+        "Confidence threshold", 0.0, 1.0, start.value, step=0.001, format="%.3f", key=start.widget_key
+    )
     if st.query_params.get("threshold") != f"{threshold:.6g}":
         st.query_params["threshold"] = f"{threshold:.6g}"
     return Chosen(threshold, iou, objective, best)
+
+
+class _Start:
+    """Where the slider starts. Moving it makes a new slider.
+
+    A value that is set by way of the session's state would be lost when the run of the script that set it is cut short
+    by another one: the browser then never hears of it.
+    """
+
+    def __init__(self, run: Run, otherwise: float) -> None:
+        self._key = f"threshold of {run.id}"
+        pending = st.session_state.pop("viewer threshold", None)
+        if pending is not None:
+            self.move(pending)
+        elif self._key not in st.session_state or self.widget_key not in st.session_state:
+            self.move(_from_link("threshold", otherwise))
+
+    @property
+    def widget_key(self) -> str:
+        """Of the slider."""
+        return f"{self._key} {st.session_state[self._key][0]}"
+
+    @property
+    def value(self) -> float:
+        """Where it starts."""
+        value: float = st.session_state[self._key][1]
+        return value
+
+    def move(self, value: float) -> None:
+        """Start anew from there."""
+        number_of_sliders, _ = st.session_state.get(self._key, (0, value))
+        st.session_state[self._key] = (number_of_sliders + 1, value)
 
 
 def in_words(objective: Objective, short: bool = False) -> str:
