@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -16,7 +17,7 @@ from random import Random
 
 import pytest
 from browser import ROOT, open_browser, start_app
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Playwright, TimeoutError, expect, sync_playwright
 
 from smviz.local import SAMPLES, EmbeddedServer, Faults
 from smviz.store import Store
@@ -136,16 +137,21 @@ class TestARunAtWork:
 
     def test_goes_on_without_a_page_and_beside_another(self, browser, tmp_path, folder):
         """Two runs are at work side by side; both end though no page looks, and a later page finds them."""
-        with EmbeddedServer(latency=0.5) as server, start_app(APP, machine(tmp_path, server)) as url:
+        with EmbeddedServer(latency=1.0) as server, start_app(APP, machine(tmp_path, server)) as url:
             page = browser(f"{url}/{LINK}&variant=A")
             choose_folder(page, folder)
             button(page, "Run 12 images").click()
-            expect(button(page, "Pause")).to_have_count(1)
+            button(page, "Pause").click()
+            expect(button(page, "Resume")).to_have_count(1)
             other = browser(f"{url}/{LINK}&variant=B")
             choose_folder(other, folder, opened=False)
             button(other, "Run 12 images").click()
-            expect(button(other, "Pause")).to_have_count(2)
+            button(other, "Pause").click()
             expect(other.get_by_text("cost so far")).to_have_count(2)
+            while button(other, "Resume").count():  # the cards are drawn anew twice a second
+                with contextlib.suppress(TimeoutError):
+                    button(other, "Resume").first.click(timeout=3000)
+                other.wait_for_timeout(1500)
             page.close()
             other.close()
             again = browser(f"{url}/{LINK}")
