@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.parsers import ResponseParserError
 
+from smviz import __version__
 from smviz.errors import BadSetting, CredentialsError
 from smviz.sagemaker.failures import typed_errors
 from smviz.settings import Connection
@@ -51,9 +52,20 @@ class Clients:
             connect_timeout=5,
             read_timeout=70,  # AWS advises 70 s above the container's own limit of 60 s
             proxies={} if self._local else None,
+            user_agent=f"smviz/{__version__} Boto3/{boto3.__version__}",  # botocore would put it together for each call
         )
         self._made: dict[str, Any] = {}
+        self._announced = threading.local()
         self._lock = threading.Lock()  # boto3 makes no clients in parallel
+
+    def announce(self, sha256: str) -> None:
+        """Tell the hex digest of the body that this thread invokes with next: then its signature need not hash it."""
+        self._announced.sha256 = sha256
+
+    def _add_digest(self, params: dict[str, Any], **_: Any) -> None:
+        digest = vars(self._announced).pop("sha256", None)
+        if digest:
+            params["headers"]["X-Amz-Content-SHA256"] = digest  # as AWS's SDK for JavaScript does for every service
 
     def of(self, service: str) -> Any:
         """The client of a service: "sagemaker", "sagemaker-runtime", "sts", "iam" or "s3"."""
@@ -68,6 +80,7 @@ class Clients:
                 made = self._session.client(service, endpoint_url=url, config=self._config)
                 made.meta.events.register("before-parse", _readable)
                 made.meta.events.register("after-call", _complete)
+                made.meta.events.register("before-call.sagemaker-runtime.InvokeEndpoint", self._add_digest)
                 self._made[service] = made
             return self._made[service]
 
