@@ -19,7 +19,6 @@ from smviz.errors import BadSetting
 from smviz.evaluation import Evaluation, evaluate, judge, read_by
 from smviz.matching import COCO
 from smviz.records import GroundTruth, Outcome, Skipped
-from smviz.sagemaker import SageMaker
 from smviz.settings import MatchSettings, Settings
 from smviz.sources import open_source
 from smviz.store import Run, Store
@@ -91,6 +90,8 @@ def _given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) ->
         return None
     form = given.annotations_format
     if given.annotations.startswith("s3://"):
+        from smviz.sagemaker import SageMaker  # takes longer to import than two files to read
+
         in_aws = replace(connection_of(given), endpoint_url=None)  # S3 is AWS's, also where the endpoint is embedded
         source = SageMaker(in_aws).s3_source(given.annotations)
     elif not given.run:

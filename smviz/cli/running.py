@@ -31,8 +31,8 @@ from smviz.images import prepare
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
 from smviz.records import Endpoint, ImageRef, Outcome
 from smviz.runner import BatchRun, Progress, Retry
-from smviz.sagemaker import SageMaker, is_loopback
-from smviz.settings import Connection, Preset, Request, Settings
+from smviz.sagemaker import SageMaker
+from smviz.settings import Connection, Preset, Request, Settings, is_loopback
 from smviz.store import Run, Store, read_image, reply_key
 
 TRIED = 5  # images whose replies a format is looked for in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import threading
@@ -20,9 +19,8 @@ from botocore.parsers import ResponseParserError
 from smviz import __version__
 from smviz.errors import BadSetting, CredentialsError
 from smviz.sagemaker.failures import typed_errors
-from smviz.settings import Connection
+from smviz.settings import Connection, is_loopback
 
-DEFAULT_REGION = "us-east-1"
 _REGION = re.compile(r"[a-z0-9-]+")
 _HOST = re.compile(r"[\w.:-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
@@ -186,12 +184,3 @@ def regions() -> tuple[str, ...]:
     session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none")
     partitions = session.get_available_partitions()
     return tuple(sorted({r for p in partitions for r in session.get_available_regions("sagemaker", partition_name=p)}))
-
-
-def is_loopback(url: str | None) -> bool:
-    """Whether the URL's host is this very machine."""
-    try:
-        host = urlsplit(url or "").hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

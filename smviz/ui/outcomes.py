@@ -15,7 +15,8 @@ from smviz.exporting import failures_csv
 from smviz.pricing import cost_per_1000
 from smviz.records import Failure, Outcome
 from smviz.runner.progress import quantiles
-from smviz.sagemaker import is_loopback, log_url
+from smviz.sagemaker import log_url
+from smviz.settings import is_loopback
 from smviz.store import Run
 from smviz.ui.frame import plain
 from smviz.ui.planning import usd

@@ -16,8 +16,8 @@ from smviz.deploying import Deploying
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
-from smviz.sagemaker import Identity, SageMaker, is_loopback, regions
-from smviz.settings import Connection, Settings
+from smviz.sagemaker import Identity, SageMaker, regions
+from smviz.settings import Connection, Settings, is_loopback
 from smviz.store import Store
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would

@@ -12,8 +12,7 @@ from smviz.deploying import idle_cost
 from smviz.errors import CredentialsError, SmvizError
 from smviz.records import Endpoint
 from smviz.runner import GOING_ON, BatchRun, Progress
-from smviz.sagemaker import is_loopback
-from smviz.settings import Connection
+from smviz.settings import Connection, is_loopback
 from smviz.store import Run, read_image
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
