@@ -433,7 +433,7 @@ class TestRunsImportExport:
         """As a table for people."""
         status, out, _ = smviz("runs")
         assert status == 0
-        assert re.search(r"(?m)^[0-9a-f]{8}  ten  \d{4}-\d\d-\d\d \d\d:\d\d  finished  10/10 +0$", out)
+        assert re.search(r"(?m)^[0-9a-f]{8}  ten +\d{4}-\d\d-\d\d \d\d:\d\d +finished +10/10 +0$", out)
 
     def test_no_runs(self, smviz):
         """An empty workspace is told, and is no error."""
