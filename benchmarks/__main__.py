@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
-PARTS = {"evaluation": ("evaluation", "peers"), "intervals": ("intervals",), "viewer": ("viewer",)}
+PARTS = {
+    "evaluation": ("evaluation", "peers"),
+    "intervals": ("intervals",),
+    "runner": ("runner",),
+    "viewer": ("viewer",),
+}
 
 for name in sys.argv[1:] or PARTS:
     if name not in PARTS:

@@ -3,34 +3,37 @@
 import streamlit as st
 
 from smviz import ui
-from smviz.ui import results, runs
+from smviz.ui import judgement, new_run, outcomes, running, runs, transfer
 
 chosen = ui.start_page("Evaluate")
-chosen = ui.connection_bar(chosen)
-
-live = runs.going_on()
+live = running.going_on()
 with ui.shown_errors():
     known = ui.store().runs()
-with st.expander(f"New run on {ui.plain(chosen.label)}", icon=":material/add:", expanded=not known), ui.shown_errors():
-    runs.new_run(chosen)
+running.at_work(known, live)  # first: they go on, and are paused and resumed, whatever becomes of the rest of the page
+chosen = ui.connection_bar(chosen)
+
+with st.expander(f"New run on {ui.plain(chosen.label)}", icon=":material/add:", expanded=not known):
+    new_run.new_run(chosen, runs.open_run)
+with st.expander("Import a run", icon=":material/upload:"):
+    transfer.import_form(chosen, runs.open_run)
 if not known:
     st.stop()
 
 with ui.shown_errors():
-    run = runs.run_picker(known)
-    runs.progress(run, live)
-    outcomes = ui.store().outcomes(run.id)
-    runs.failures(outcomes)
-    if run.id in live or not any(outcome.reply for outcome in outcomes):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        run = runs.run_picker(known, live)
+        transfer.export_menu(run)
+        runs.manage_menu(run)
+    runs.about(run)
+    if run.id in live:
         st.stop()
-    evaluation = runs.judged(run, outcomes)
+    running.ended(run)
+    went = outcomes.without_bodies(run)
+    outcomes.failures(run, went)
+    outcomes.calls(run, went)
+    evaluation = runs.judged(run) if run.answered else None
+    if evaluation is None:
+        outcomes.not_judged(run)
+        st.stop()
 
-results.coco_numbers(evaluation)
-threshold, iou = results.threshold_picker(evaluation, run)
-results.at_threshold(evaluation, threshold, iou)
-results.curves(evaluation, threshold, iou)
-results.class_table(evaluation, threshold, iou)
-name = results.image_table(evaluation, run, outcomes, threshold, iou)
-if name:
-    with ui.shown_errors():
-        results.one_image(evaluation, run, name, threshold, iou)
+judgement.judgement(run, evaluation, went)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from smviz.errors import BadImage
 from smviz.records import Payload
@@ -23,6 +24,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
+_HARDLY = 10 * MAX_PIXELS
+_ON_ITS_SIDE = range(5, 9)  # EXIF orientations
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
 
@@ -45,7 +48,7 @@ def prepare(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> P
     orientation = _orientation(image)
     if orientation == 1 and _is_plain(image, data):
         width, height = image.size
-        _verify(image, name)
+        _verify(image, data, name)
         return _payload(data, "image/jpeg" if image.format in _JPEG else "image/png", width, height)
     notes: list[str] = []
     with _decoding(name):
@@ -59,6 +62,17 @@ def prepare(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> P
     encoding = "JPEG" if image.format in _LOSSY and max(upright.size) <= _JPEG_LONGEST else "PNG"
     notes.append(f"encoded as {encoding}{', quality 95' * (encoding == 'JPEG')}")
     return _payload(_encoded(upright, encoding), f"image/{encoding.lower()}", *upright.size, tuple(notes))
+
+
+def size_of(data: bytes, name: str = "image") -> tuple[int, int]:
+    """Width and height in pixels of an image file when it is upright, by its header alone.
+
+    Raises:
+        BadImage: when the bytes are no image, or tell so many pixels that they can hardly be one.
+    """
+    image = _open(data, name, _HARDLY)
+    turned = _orientation(image) in _ON_ITS_SIDE
+    return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def thumbnail(data: bytes, width: int) -> bytes:
@@ -179,11 +193,41 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
     return image.mode.startswith("I;16") or (image.format == "PNG" and data[24] > 8)
 
 
-def _verify(image: Image.Image, name: str) -> None:
-    """Decode once to see that nothing is missing; a JPEG at an eighth of its size, which reads all of its data."""
+def _verify(image: Image.Image, data: bytes, name: str) -> None:
+    """See that nothing is missing, by decoding as little as that takes; a JPEG at an eighth of its size."""
+    first = _first_row(data) if image.format in _JPEG else None
+    if first:
+        with contextlib.suppress(Exception):  # then all of it is asked
+            _decode(JpegImageFile(io.BytesIO(first)))
+            return
     with _decoding(name):
-        image.draft("L", (1, 1))
-        image.load()
+        _decode(image)
+
+
+def _decode(image: Image.Image) -> None:
+    image.draft("L", (1, 1))
+    image.load()
+
+
+def _first_row(data: bytes) -> bytes | None:
+    """A JPEG cut to its first row of blocks; None unless that one's fate is the whole file's.
+
+    Decoding a row reads every header and table, where libjpeg meets what it cannot go on with. Damage further on it
+    lets pass, and so does Pillow; that the end is there shows that nothing was cut off. Only files of sequential
+    Huffman coding say all of that before the first row (ITU-T T.81, annex B).
+    """
+    at, frame = 2, 0
+    while data[at : at + 1] == b"\xff":
+        marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == b"\xda":
+            whole = frame and data.rfind(b"\xff\xd9", at) > 0
+            return data[: frame + 5] + b"\0\x08" + data[frame + 7 :] if whole else None
+        if marker in {b"\xc0", b"\xc1"}:
+            frame = at
+        elif marker < b"\xc4" or length < 2:
+            return None
+        at += 2 + length
+    return None
 
 
 def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -> Image.Image:

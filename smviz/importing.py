@@ -6,9 +6,7 @@ Whatever was imported says so (`Run.imported`), and is read, judged and exported
 from __future__ import annotations
 
 import hashlib
-import io
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from PIL import ExifTags, Image
 
 from smviz.annotations import parse_ground_truth, parse_results
 from smviz.errors import BadImage, BadResponse, BadSetting, BadSource, ModelError, SmvizError
+from smviz.images import size_of
 from smviz.records import Failure, GroundTruth, ImageRef, Outcome, Reply
 from smviz.responses import parse, propose
 from smviz.settings import Preset
@@ -248,7 +246,7 @@ class _Sizes:
             return "", *told
         try:
             data = read_image(image, self.remote)
-            return hashlib.sha256(data).hexdigest(), *_upright_size(data, image.name)
+            return hashlib.sha256(data).hexdigest(), *size_of(data, image.name)
         except SmvizError as error:
             if told:
                 return "", *told
@@ -262,19 +260,6 @@ class _Sizes:
             return None
         width, height = self.truth.image_sizes[self.place[name]].tolist()
         return (width, height) if width > 0 and height > 0 else None
-
-
-def _upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height from an image file's header, after EXIF orientation."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decoded
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadImage(f"“{name}” is no image.", "Leave it out, or export it again.") from error
-    return (height, width) if turned else (width, height)
 
 
 def _base(name: str) -> str:

@@ -182,7 +182,7 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
     """
     _check_settings(settings)
     _check_predictions(ground_truth, predictions)
-    cell = _cells(ground_truth, predictions)
+    cell = cells_of(ground_truth, predictions)
     order, by_cell, rank = _accumulate_order(predictions, cell, settings.max_detections[-1])
     rows = order[by_cell]
     detection, truth, iou = _near_pairs(ground_truth, predictions, rows, cell[rows], min(settings.ious))
@@ -221,6 +221,42 @@ def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
     return iou
 
 
+def reached(iou: float) -> float:
+    """The IoU that COCO compares with: IoU 1 allows for rounding, and 0.9 is one bit lower on its grid."""
+    on_grid = _COCO_IOUS[np.abs(_COCO_IOUS - iou) < _SAME_IOU]
+    return min(float(on_grid[0]) if len(on_grid) else iou, 1 - 1e-10)
+
+
+def cells_of(ground_truth: GroundTruth, boxes: GroundTruth | Predictions) -> Integers:
+    """The image and class of each box as one number, int64 [N], ascending by class and then by image."""
+    return boxes.class_id * len(ground_truth.image_names) + boxes.image
+
+
+def pairs_of_cells(cells: Integers, truth_cells: Integers) -> Iterator[tuple[Integers, Integers]]:
+    """All pairs of a box and an object of the same cell, by box and then in the order of the objects.
+
+    Args:
+        cells: int64 [N], a number for each box; fastest where equal ones stand together.
+        truth_cells: int64 [G], the same of the objects, in any order; not negative.
+
+    Yields:
+        Box and object, int64 [p] each; at least one pair, and so many at a time as bounds the memory.
+    """
+    truths = _stable_order(truth_cells)
+    starts = _starts(cells)
+    first, last = (np.searchsorted(truth_cells[truths], cells[starts], side) for side in ("left", "right"))
+    first, count = (np.repeat(each, np.diff(starts, append=len(cells))) for each in (first, last - first))
+    total = np.cumsum(count)
+    pairs = int(total[-1]) if len(total) else 0
+    borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
+    for low, high in pairwise([*borders.tolist(), len(cells)]):
+        here = count[low:high]
+        box = np.repeat(np.arange(low, high), here)
+        if len(box):
+            before = np.cumsum(here) - here
+            yield box, truths[np.repeat(first[low:high] - before, here) + np.arange(len(box))]
+
+
 def _not_counted(ground_truth: GroundTruth, low: float, high: float) -> Flags:
     return ground_truth.crowd | ground_truth.ignore | (ground_truth.area < low) | (ground_truth.area > high)
 
@@ -250,11 +286,6 @@ def _check_predictions(ground_truth: GroundTruth, predictions: Predictions) -> N
             )
     if np.isnan(predictions.confidence).any():
         raise BadAnnotations("Some detections have no confidence.", "Leave them out: they cannot be ranked.")
-
-
-def _cells(ground_truth: GroundTruth, boxes: GroundTruth | Predictions) -> Integers:
-    """The image and class of each box as one number, by class and then by image."""
-    return boxes.class_id * len(ground_truth.image_names) + boxes.image
 
 
 def _stable_order(key: Integers) -> Integers:
@@ -313,38 +344,15 @@ def _near_pairs(
 ) -> tuple[Integers, Integers, Floats]:
     """Pairs of one image and class whose IoU reaches the lowest threshold: place in `rows`, ground truth, IoU."""
     chunks = []
-    for detection, truth in _pairs(ground_truth, cells):
+    for detection, truth in pairs_of_cells(cells, cells_of(ground_truth, ground_truth)):
         boxes = predictions.ltwh.take(rows[detection], axis=0)  # a tenth of the time of [...]
         iou = coco_iou(boxes, ground_truth.ltwh.take(truth, axis=0), ground_truth.crowd[truth])
-        near = iou >= _reached(lowest)
+        near = iou >= reached(lowest)
         chunks.append((detection[near], truth[near], iou[near]))
     if not chunks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     detections, truths, ious = zip(*chunks, strict=True)
     return np.concatenate(detections), np.concatenate(truths), np.concatenate(ious)
-
-
-def _pairs(ground_truth: GroundTruth, cells: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """All pairs of one image and class, by detection and then in the order of the file, some at a time."""
-    known = _cells(ground_truth, ground_truth)
-    truths = _stable_order(known)
-    starts = _starts(cells)
-    first, last = (np.searchsorted(known[truths], cells[starts], side) for side in ("left", "right"))
-    first, count = (np.repeat(each, np.diff(starts, append=len(cells))) for each in (first, last - first))
-    total = np.cumsum(count)
-    pairs = int(total[-1]) if len(total) else 0
-    borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
-    for low, high in pairwise([*borders.tolist(), len(cells)]):
-        here = count[low:high]
-        detection = np.repeat(np.arange(low, high), here)
-        before = np.cumsum(here) - here
-        yield detection, truths[np.repeat(first[low:high] - before, here) + np.arange(len(detection))]
-
-
-def _reached(iou: float) -> float:
-    """The IoU that COCO compares with: IoU 1 allows for rounding, and 0.9 is one bit lower on its grid."""
-    on_grid = _COCO_IOUS[np.abs(_COCO_IOUS - iou) < _SAME_IOU]
-    return min(float(on_grid[0]) if len(on_grid) else iou, 1 - 1e-10)
 
 
 def _take(
@@ -373,7 +381,7 @@ def _take(
     preference = np.empty(len(iou), np.int32)
     preference[by_preference] = np.arange(len(iou))
     wished = np.append(np.tile(truth[by_preference], 2), -1).astype(np.int32)  # what a wish stands for; -1 for none
-    reaches = iou >= np.array([_reached(threshold) for threshold in settings.ious])[:, None]  # [T, P]
+    reaches = iou >= np.array([reached(threshold) for threshold in settings.ious])[:, None]  # [T, P]
 
     used = np.zeros((len(settings.ious), len(settings.areas), len(ground_truth)), np.bool_)
     taken = np.full((*used.shape[:2], len(candidates)), -1, np.int32)

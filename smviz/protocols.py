@@ -6,21 +6,18 @@ https://github.com/rafaelpadilla/review_object_detection_metrics).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from smviz.errors import BadSetting
-from smviz.matching import Columns, Flags, Floats, Integers, Matches, match
+from smviz.matching import Columns, Flags, Floats, Integers, Matches, cells_of, match, pairs_of_cells
 from smviz.metrics import average_precision, precision_recall
 from smviz.records import GroundTruth, Predictions
 from smviz.settings import MatchSettings
 
 _IOU = 0.5  # what tools are compared at
 _RECALLS = np.linspace(0, 1, 101)
-_PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +214,7 @@ def _voc_outcomes(
 def _most_overlapped(truth: GroundTruth, predictions: Predictions) -> tuple[Integers, Floats]:
     """The object of its image and class that each detection overlaps most, int64 [D] (-1: none), and the IoU."""
     best, overlap = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
-    for detection, objects in _pairs(truth, predictions):
+    for detection, objects in pairs_of_cells(cells_of(truth, predictions), cells_of(truth, truth)):
         iou = _voc_iou(predictions.ltwh[detection], truth.ltwh[objects])
         starts = np.flatnonzero(np.diff(detection, prepend=-1))
         highest = np.maximum.reduceat(iou, starts)
@@ -225,24 +222,6 @@ def _most_overlapped(truth: GroundTruth, predictions: Predictions) -> tuple[Inte
         of, first = np.unique(detection[is_highest], return_index=True)
         best[of], overlap[of] = objects[is_highest[first]], highest
     return best, overlap
-
-
-def _pairs(truth: GroundTruth, predictions: Predictions) -> Iterator[tuple[Integers, Integers]]:
-    """All pairs of one image and class, by detection and then in the order of the file, some at a time; never none."""
-    images = len(truth.image_names)
-    objects = np.lexsort((truth.image, truth.class_id))
-    keys = (truth.class_id * images + truth.image)[objects]
-    wanted = predictions.class_id * images + predictions.image
-    first = np.searchsorted(keys, wanted, "left")
-    count = np.searchsorted(keys, wanted, "right") - first
-    total = np.cumsum(count)
-    borders = np.searchsorted(total, np.arange(0, total[-1] if len(total) else 0, _PAIRS_AT_ONCE), "right")
-    for low, high in pairwise([*borders.tolist(), len(wanted)]):
-        here = count[low:high]
-        detection = np.repeat(np.arange(low, high), here)
-        if len(detection):
-            within = np.arange(len(detection)) - np.repeat(np.cumsum(here) - here, here)
-            yield detection, objects[first[detection] + within]
 
 
 def _voc_iou(detections: Floats, truths: Floats) -> Floats:

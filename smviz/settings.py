@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from smviz.errors import BadSetting
+
+DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,15 @@ class Settings:
             region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
             allow_deploy=_yes_or_no("SMVIZ_ALLOW_DEPLOY", environment),
         )
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether the URL's host is this very machine."""
+    try:
+        host = urlsplit(url or "").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _yes_or_no(name: str, environment: Mapping[str, str]) -> bool | None:

@@ -110,6 +110,13 @@ def run_picked(page: Page) -> Locator:
     return page.get_by_role("combobox", name="Run")
 
 
+def section(page: Page, name: str) -> None:
+    """Open a section of the Evaluate page."""
+    page.get_by_role("radio", name=name, exact=True).click()
+    expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+
+
 def run_sample_set(page: Page) -> None:
     page.get_by_role("button", name="Run 80 images").click()
     expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
@@ -329,6 +336,7 @@ class TestEvaluate:
     def test_choosing_a_row_opens_the_image_with_its_verdicts(self, run, browser):
         """A click on an image's row opens it with true positives, false positives and misses; the link keeps it."""
         page = browser(run)
+        section(page, "Images")
         expect(page.get_by_text("Worst first")).to_be_visible()
         table = page.locator('[data-testid="stDataFrame"]').last
         table.scroll_into_view_if_needed()
@@ -357,23 +365,23 @@ class TestEvaluate:
         no_traceback(page)
 
     def test_tables_come_as_csv(self, run, browser):
-        """Both tables are downloaded with a row for each class and for each image."""
+        """The tables are downloaded with a row for each class and for each image."""
         page = browser(run)
-        expect(page.get_by_text("Worst first")).to_be_visible()
-        buttons = page.get_by_role("button", name="CSV", exact=True)
-        expect(buttons).to_have_count(2)
         lines = []
-        for button in buttons.all():
+        for name in ("Overview", "Thresholds", "Images"):
+            section(page, name)
+            button = page.get_by_role("button", name="CSV", exact=True)
+            expect(button).to_have_count(1)
             with page.expect_download() as download:
                 button.click()
             lines.append(len(Path(download.value.path()).read_text().splitlines()))
-        assert lines == [1 + 4, 1 + len(SAMPLES.images)]
+        assert lines == [1 + 4, 1 + 4, 1 + len(SAMPLES.images)]
 
     def test_uploaded_images_are_judged(self, app, browser):
         """Three images and a COCO file of one's own give a run of three images."""
         page = browser(f"{app}/Evaluate")
         page.get_by_text("New run").click()
-        page.get_by_role("radio", name="Upload").click()
+        page.get_by_role("radio", name="Upload").first.click()
         inputs = page.locator('input[type="file"]')
         inputs.nth(0).set_input_files(SAMPLES.images[:3])
         inputs.nth(1).set_input_files(SAMPLES.annotations)
@@ -392,23 +400,11 @@ class TestEvaluate:
         path.write_text(text)
         page = browser(f"{app}/Evaluate")
         page.get_by_text("New run").click()
-        page.get_by_role("radio", name="Upload").click()
+        page.get_by_role("radio", name="Upload").first.click()
         inputs = page.locator('input[type="file"]')
         inputs.nth(0).set_input_files(SAMPLES.images[:1])
         inputs.nth(1).set_input_files(path)
         expect(page.locator('[data-testid="stAlert"]').filter(has_text=said).first).to_be_visible()
-        no_traceback(page)
-
-    def test_a_run_can_be_stopped_and_gone_on_with(self, app, browser):
-        """Stop keeps what was answered and tells how much; going on finishes the run without calling those again."""
-        page = browser(f"{app}/Evaluate")
-        page.get_by_text("New run").click()
-        page.get_by_role("button", name="Run 80 images").click()
-        page.get_by_role("button", name="Stop").click()
-        go_on = page.get_by_role("button", name="Call for the other")
-        expect(go_on).to_be_visible()
-        go_on.click()
-        expect(run_picked(page)).to_have_value(re.compile("80 of 80 images"))
         no_traceback(page)
 
     def test_an_unknown_run_is_told(self, run, browser):

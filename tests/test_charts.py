@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from smviz.charts import (
     MOST_POINTS,
     Curve,
-    _thin,
     detections_figure,
     precision_recall_figure,
     threshold_figure,
 )
+from smviz.charts.curves import thinned
 from smviz.colours import class_colours
 from smviz.evaluation import evaluate
 from smviz.metrics import precision_recall
@@ -61,7 +61,7 @@ class TestThinning:
     @given(st.integers(1, 10 * MOST_POINTS))
     def test_keeps_both_ends_and_few_points(self, length):
         """Indices rise, begin with the first and end with the last, and are never more than the limit."""
-        kept = _thin(length)
+        kept = thinned(length)
         assert (kept[0], kept[-1]) == (0, length - 1)
         assert (np.diff(kept) > 0).all()
         assert len(kept) == min(length, MOST_POINTS)
@@ -69,12 +69,12 @@ class TestThinning:
     @given(st.integers(MOST_POINTS + 1, 10 * MOST_POINTS))
     def test_is_even(self, length):
         """No gap is more than one point wider than another."""
-        gaps = np.diff(_thin(length))
+        gaps = np.diff(thinned(length))
         assert gaps.max() - gaps.min() <= 1
 
     def test_nothing(self):
         """Of nothing, nothing is kept."""
-        assert len(_thin(0)) == 0
+        assert len(thinned(0)) == 0
 
 
 class TestPrecisionRecall:

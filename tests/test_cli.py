@@ -4,24 +4,29 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import numpy as np
 import pytest
 from coco_sets import NUMBERS, coco_json, results_json
+from moto import mock_aws
 from PIL import Image
 
 from smviz import __version__
-from smviz.annotations import parse_ground_truth, parse_results
+from smviz.annotations import FORMATS as ANNOTATION_FORMATS
+from smviz.annotations import ground_truth_json, parse_ground_truth, parse_results
 from smviz.cli import main
 from smviz.evaluation import evaluate
 from smviz.images import prepare
+from smviz.intervals import Bootstrap
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, SAMPLES, EmbeddedServer, Faults
 from smviz.presets import presets_json
 from smviz.records import ImageRef
@@ -34,6 +39,7 @@ from smviz.store import Store
 ROOT = Path(__file__).parent.parent
 PAYLOADS = ROOT / "tests" / "payloads"
 CANONICAL = json.loads((PAYLOADS / "_canonical.json").read_text())
+REST = ["per_class", "settings", "notes", "skipped"]  # what evaluate tells beside the numbers
 BUILT_IN = PAYLOADS / "builtin_ssd.json"
 ADVICE = re.compile(r"\Asmviz: .+\n {7}\S.+\n\Z")  # one sentence of what happened, one line of what to do
 
@@ -624,6 +630,11 @@ class TestDetect:
         assert "from 0 to 1" in err
 
 
+def twelve(told):
+    """COCO's numbers alone, of what evaluate prints."""
+    return {name: told[name] for name in NUMBERS}
+
+
 class TestEvaluate:
     def test_json_is_cocos_twelve_numbers(self, smviz, coco_files, coco_set):
         """In COCO's order and in full precision; what is undefined is null."""
@@ -631,8 +642,8 @@ class TestEvaluate:
         numbers = json.loads(out)
         expected = evaluate(*coco_set).numbers
         assert (status, err) == (0, "")
-        assert list(numbers) == NUMBERS
-        assert numbers == {name: None if np.isnan(value) else value for name, value in expected.items()}
+        assert list(numbers) == [*NUMBERS, *REST]
+        assert twelve(numbers) == {name: None if np.isnan(value) else value for name, value in expected.items()}
         assert numbers["APl"] is None
         assert numbers["AP"] == pytest.approx(expected["AP"], abs=0)
 
@@ -659,7 +670,7 @@ class TestEvaluate:
         arguments = [argument for check in checks for argument in ("--check", check)]
         found, out, _ = smviz("evaluate", *coco_files, *arguments, "--json")
         assert found == status
-        assert len(json.loads(out)) == 12
+        assert len(twelve(json.loads(out))) == 12
 
     def test_a_failed_check_tells_the_number(self, smviz, coco_files, coco_set):
         """Which check failed, and what the number is."""
@@ -694,7 +705,9 @@ class TestEvaluate:
         status, out, err = smviz(
             "evaluate", "--detections", tmp_path / "more.json", "--annotations", coco_files.annotations, "--json"
         )
-        assert (status, len(json.loads(out))) == (0, 12)
+        told = json.loads(out)
+        assert (status, len(twelve(told))) == (0, 12)
+        assert [f"Note: {note}" for note in told["notes"]] == err.splitlines()
         assert err == "Note: 1 detections on images that the ground truth does not list were left out.\n"
 
     @pytest.mark.parametrize("by", ["id", "name"])
@@ -704,7 +717,7 @@ class TestEvaluate:
         status, out, err = smviz(*arguments, "--check", "AP50>=0.3")
         numbers = json.loads(out)
         assert status == 0
-        assert list(numbers) == NUMBERS
+        assert list(numbers) == [*NUMBERS, *REST]
         assert 0.3 < numbers["AP50"] <= 1
         assert err.startswith("Note: 77 images of the ground truth have no reply and are left out of the numbers: ")
 
@@ -733,7 +746,7 @@ class TestEvaluate:
             *("evaluate", "--detections", tmp_path / "results.json", "--annotations", tmp_path / "truth.json", "--json")
         )
         by_run = smviz("evaluate", "--run", stored_run.id, "--annotations", SAMPLES.annotations, "--json")
-        assert json.loads(by_run[1]) == pytest.approx(json.loads(by_file[1]), abs=1e-12)
+        assert twelve(json.loads(by_run[1])) == pytest.approx(twelve(json.loads(by_file[1])), abs=1e-12)
 
     def test_a_run_without_any_reply(self, smviz, tmp_path):
         """Every number is null, and the note says that no image counts."""
@@ -742,7 +755,7 @@ class TestEvaluate:
             store.create_run("idle", Connection("x"), Request("e"), Preset("builtin-ssd"), images)
         status, out, err = smviz("evaluate", "--run", "idle", "--annotations", SAMPLES.annotations, "--json")
         assert status == 0
-        assert set(json.loads(out).values()) == {None}
+        assert set(twelve(json.loads(out)).values()) == {None}
         assert err.startswith("Note: 80 images of the ground truth have no reply")
 
     def test_an_unknown_run(self, smviz):
@@ -782,6 +795,156 @@ class TestEvaluate:
         assert (status, out) == (2, "")
         assert "--detections" in err
 
+    def test_the_runs_own_ground_truth(self, smviz, labelled_run):
+        """Without --annotations a run is judged by what it was started with."""
+        own = smviz("evaluate", "--run", labelled_run.id, "--json")
+        given = smviz("evaluate", "--run", labelled_run.id, "--annotations", SAMPLES.annotations, "--json")
+        assert own[0] == 0
+        assert json.loads(own[1]) == json.loads(given[1])
+
+    def test_a_run_without_ground_truth(self, smviz, stored_run):
+        """The advice is to give it."""
+        assert_refused(smviz("evaluate", "--run", stored_run.id), "no ground truth", "--annotations")
+
+    def test_what_stands_beside_the_numbers(self, smviz, coco_files, coco_set):
+        """Settings that made them, and a row for each class with its AP in full precision."""
+        told = json.loads(smviz("evaluate", *coco_files, "--json")[1])
+        evaluation = evaluate(*coco_set)
+        assert told["settings"]["ious"] == list(evaluation.matches.settings.ious)
+        assert told["settings"]["max_detections"] == [1, 10, 100]
+        assert told["settings"]["detections"] == len(coco_set[1])
+        expected = {row.name: row.ap for row in evaluation.class_table(0)}
+        assert {row["class_name"]: row["AP"] for row in told["per_class"]} == pytest.approx(expected, abs=0)
+        assert all(row["weak"] == (row["objects"] < 30) for row in told["per_class"])
+
+    def test_intervals(self, smviz, coco_files, coco_set):
+        """Those of the bootstrap of the images, at full precision, for each number and for each class's AP."""
+        told = json.loads(smviz("evaluate", *coco_files, "--json", "--intervals")[1])
+        bootstrap = Bootstrap(evaluate(*coco_set).matches)
+        expected = bootstrap.numbers()["AP"]
+        assert (told["intervals"]["AP"]["low"], told["intervals"]["AP"]["high"]) == (expected.low, expected.high)
+        assert (told["intervals"]["level"], told["intervals"]["resamples"]) == (0.95, 1000)
+        assert told["intervals"]["APl"]["low"] is None
+        assert told["per_class"][0]["AP_interval"]["low"] == bootstrap.classes("AP")[0].low
+
+    def test_intervals_for_people(self, smviz, coco_files, coco_set):
+        """A third column; a dash where there is none."""
+        _, out, _ = smviz("evaluate", *coco_files, "--intervals")
+        header, *lines = out.splitlines()
+        interval = Bootstrap(evaluate(*coco_set).matches).numbers()["AP50"]
+        assert header.split("  ")[-1].strip() == "95% interval"
+        assert f"{interval.low:.3f} to {interval.high:.3f}" in next(line for line in lines if line.startswith("AP50"))
+        assert next(line for line in lines if line.startswith("APl")).split() == ["APl", "—", "—"]
+
+    def test_skipped_records_are_named(self, smviz, coco_files, tmp_path):
+        """The first few by name on stderr and how many more, all of them in JSON."""
+        truth = json.loads(coco_files.annotations.read_text())
+        truth["annotations"] += [
+            {"id": 900 + i, "image_id": 0, "category_id": 0, "bbox": [0, 0, 0, 0]} for i in range(7)
+        ]
+        (tmp_path / "truth.json").write_text(json.dumps(truth))
+        arguments = ("--detections", coco_files.detections, "--annotations", tmp_path / "truth.json", "--json")
+        _, out, err = smviz("evaluate", *arguments)
+        assert "Skipped: truth.json, annotation 900: its box" in err
+        assert "Skipped: and 2 more" in err
+        assert [record["where"] for record in json.loads(out)["skipped"]] == [f"annotation {900 + i}" for i in range(7)]
+
+    @pytest.mark.parametrize("form", [None, "voc"])
+    def test_a_folder_in_another_format(self, smviz, stored_run, plain_labels, tmp_path, form):
+        """Pascal VOC's files in a folder, or zipped, give the numbers of the same labels in COCO's format."""
+        truth, coco = plain_labels
+        folder = tmp_path / "voc"
+        folder.mkdir()
+        for image, name in enumerate(truth.image_names[:3]):
+            (folder / f"{Path(name).stem}.xml").write_text(voc_xml(truth, image))
+        archive = Path(shutil.make_archive(str(tmp_path / "labels"), "zip", folder))
+        named = ("--annotations-format", form) if form else ()
+        by_folder, by_zip, by_coco = (
+            json.loads(smviz("evaluate", "--run", stored_run.id, "--annotations", path, *options, "--json")[1])
+            for path, options in ((folder, named), (archive, named), (coco, ()))
+        )
+        assert by_folder["AP50"] == pytest.approx(by_coco["AP50"], abs=0.02)
+        assert twelve(by_zip) == twelve(by_folder)
+
+    def test_yolo_sizes_come_from_the_run(self, smviz, stored_run, plain_labels, tmp_path):
+        """YOLO's files tell no sizes; the images that were sent do."""
+        truth, coco = plain_labels
+        (tmp_path / "yolo").mkdir()
+        (tmp_path / "yolo" / "classes.txt").write_text("\n".join(truth.class_names))
+        for image, name in enumerate(truth.image_names[:3]):
+            (tmp_path / "yolo" / f"{Path(name).stem}.txt").write_text(yolo_lines(truth, image))
+        by_yolo, by_coco = (
+            json.loads(smviz("evaluate", "--run", stored_run.id, "--annotations", path, "--json")[1])
+            for path in (tmp_path / "yolo", coco)
+        )
+        assert by_yolo["AP50"] == pytest.approx(by_coco["AP50"], abs=0.02)
+
+    def test_annotations_in_s3(self, smviz, stored_run):
+        """An s3:// prefix gives the numbers of the same file here; one that holds nothing is told."""
+        arguments = ("evaluate", "--run", stored_run.id, "--json", "--annotations")
+        with mock_aws():
+            bucket = boto3.resource("s3", region_name="us-east-1").create_bucket(Bucket="labels")
+            bucket.put_object(Key="set/instances.json", Body=SAMPLES.annotations.read_bytes())
+            by_s3 = smviz(*arguments, "s3://labels/set/")
+            nothing = smviz(*arguments, "s3://labels/other/")
+        assert json.loads(by_s3[1]) == json.loads(smviz(*arguments, SAMPLES.annotations)[1])
+        assert_refused(nothing, "s3://labels/other/")
+
+    def test_an_annotation_format_that_is_none(self, smviz, coco_files):
+        """It is refused, with those that there are."""
+        assert_refused(smviz("evaluate", *coco_files, "--annotations-format", "jpeg"), "'jpeg'", "coco, voc")
+
+    def test_a_class_map(self, smviz, stored_run, tmp_path):
+        """Classes that are left out are no detections, and that is noted; the run's own map is used without one."""
+        (tmp_path / "map.json").write_text(json.dumps({"car": None, "van": "car"}))
+        arguments = ("evaluate", "--run", stored_run.id, "--annotations", SAMPLES.annotations, "--json")
+        plain = json.loads(smviz(*arguments)[1])
+        _, out, err = smviz(*arguments, "--class-map", tmp_path / "map.json")
+        assert json.loads(out)["AP"] < plain["AP"]
+        assert "of classes that are left out on purpose: car" in err
+        with Store(tmp_path / "workspace") as store:
+            store.set_class_map(stored_run.id, {"car": None, "van": "car"})
+        assert twelve(json.loads(smviz(*arguments)[1])) == twelve(json.loads(out))
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [("{", "cannot be read"), ("[]", "no class map"), ('{"car": 3}', "no class map"), ('{"car": "boat"}', "boat")],
+    )
+    def test_a_class_map_that_is_none(self, smviz, stored_run, tmp_path, text, words):
+        """What is wrong with it is told."""
+        (tmp_path / "map.json").write_text(text)
+        arguments = ("--run", stored_run.id, "--annotations", SAMPLES.annotations, "--class-map", tmp_path / "map.json")
+        assert_refused(smviz("evaluate", *arguments), words)
+
+    def test_a_class_map_for_coco_results(self, smviz, coco_files, tmp_path):
+        """These name classes by id, so there is nothing to map."""
+        (tmp_path / "map.json").write_text("{}")
+        assert_refused(smviz("evaluate", *coco_files, "--class-map", tmp_path / "map.json"), "--class-map")
+
+
+def voc_xml(truth, image):
+    """The labels of one image as Pascal VOC has them: corners in whole pixels, counted from 1."""
+    width, height = truth.image_sizes[image]
+    objects = ""
+    for row in np.flatnonzero(truth.image == image):
+        left, top, wide, high = truth.ltwh[row]
+        corners = {"xmin": left + 1, "ymin": top + 1, "xmax": left + wide, "ymax": top + high}
+        box = "".join(f"<{name}>{value:.0f}</{name}>" for name, value in corners.items())
+        objects += f"<object><name>{truth.class_names[truth.class_id[row]]}</name><bndbox>{box}</bndbox></object>"
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation><filename>{truth.image_names[image]}</filename>{size}{objects}</annotation>"
+
+
+def yolo_lines(truth, image):
+    """The labels of one image as YOLO has them: class, centre and size as shares of the image."""
+    width, height = truth.image_sizes[image]
+    lines = []
+    for row in np.flatnonzero(truth.image == image):
+        left, top, wide, high = truth.ltwh[row]
+        shares = ((left + wide / 2) / width, (top + high / 2) / height, wide / width, high / height)
+        lines.append(" ".join([str(truth.class_id[row]), *(f"{share:.6f}" for share in shares)]))
+    return "\n".join(lines)
+
 
 class TestArguments:
     @pytest.mark.parametrize("arguments", [(), ("fly",), ("parse", "--quickly"), ("detect",), ("evaluate",)])
@@ -795,13 +958,18 @@ class TestArguments:
         """It is the package's."""
         assert smviz("--version") == (0, f"smviz {__version__}\n", "")
 
-    @pytest.mark.parametrize("command", ["serve", "endpoints", "parse", "detect", "evaluate"])
+    @pytest.mark.parametrize("command", ["serve", "endpoints", "parse", "detect", "evaluate", "thresholds"])
     def test_help(self, smviz, command):
         """Every command is listed, and explains itself."""
         assert command in smviz("--help")[1]
         status, out, _ = smviz(command, "--help")
         assert status == 0
         assert out.startswith(f"usage: smviz {command}")
+
+    @pytest.mark.parametrize("command", ["evaluate", "thresholds"])
+    def test_help_names_the_annotation_formats(self, smviz, command):
+        """All of them, and in this order; help lists them without loading their readers."""
+        assert ", ".join(ANNOTATION_FORMATS) in " ".join(smviz(command, "--help")[1].split())
 
 
 class CocoFiles(tuple):
@@ -850,6 +1018,27 @@ def stored_run(here, tmp_path):
         run = store.create_run("three scenes", connection, request, Preset("builtin-ssd", DEMO_CLASSES), images)
         assert run_images(store, run, lambda payload: client.invoke(request, payload), workers=2).state == "finished"
     return run
+
+
+@pytest.fixture
+def labelled_run(stored_run, tmp_path):
+    """The same run, started with ground truth."""
+    with Store(tmp_path / "workspace") as store:
+        rows = [
+            (ImageRef(path.name, path=path), store.outcome(stored_run.id, path.name)) for path in SAMPLES.images[:3]
+        ]
+        return store.keep_run("labelled", stored_run.preset, rows, "replies", SAMPLES.annotations.read_bytes())
+
+
+@pytest.fixture
+def plain_labels(tmp_path):
+    """The sample set without its crowd regions, which other formats do not have, and where it is as COCO JSON."""
+    truth = parse_ground_truth(SAMPLES.annotations.read_bytes())
+    columns = {name: getattr(truth, name)[~truth.crowd] for name in ("image", "class_id", "ltwh", "area", "crowd")}
+    truth = replace(truth, **columns, ignore=np.zeros(0, bool))
+    path = tmp_path / "plain.json"
+    path.write_bytes(ground_truth_json(truth))
+    return truth, path
 
 
 def ltwh(xyxy):

@@ -14,7 +14,7 @@ from coco_sets import coco_json, results_json
 from smviz import __version__, thresholds
 from smviz.annotations import parse_ground_truth, parse_results
 from smviz.cli import main
-from smviz.intervals import Bootstrap
+from smviz.intervals import Bootstrap, hold_out
 from smviz.matching import match
 from smviz.operating import fingerprint, operating_point, parse_objective, sweep
 from smviz.records import ImageRef, Outcome, Reply
@@ -247,6 +247,27 @@ class TestFile:
         assert status == 2
         assert "Cannot write" in err
         assert "Traceback" not in err
+
+
+class TestHoldOut:
+    def test_json_has_what_other_images_say(self, on_files, files):
+        """The medians and spreads of `hold_out`, pooled and of each class that is not weak."""
+        told = json.loads(on_files("--per-class", "--hold-out", "--json")[1])
+        for class_id, row in [(None, told["global"]), *enumerate(told["classes"][:2])]:
+            expected = hold_out(files.matches, class_id=class_id)
+            spread = expected.judged("f1")
+            assert row["held_out"]["f1"] == {"median": spread.median, "low": spread.low, "high": spread.high}
+            assert row["held_out"]["threshold"]["median"] == expected.threshold.median
+            assert row["held_out"]["directions"] == 40
+        assert "held_out" not in told["classes"][2]
+
+    def test_a_column_for_people(self, on_files, files):
+        """The median F1 with its spread; a dash for the weak class."""
+        header, *lines = on_files("--per-class", "--hold-out")[1].splitlines()
+        spread = hold_out(files.matches).judged("f1")
+        assert header.rstrip().endswith("held-out F1")
+        assert f"{spread.median:.3f} ({spread.low:.3f} to {spread.high:.3f})" in lines[-1]
+        assert "—" in lines[2]
 
 
 class TestRun:

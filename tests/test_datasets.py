@@ -275,6 +275,17 @@ class TestDoubles:
         assert counted(found.get("double")) == len(objects) - len(unique)
         assert counted(found.get("near double")) == near
 
+    def test_crowded_images(self):
+        """Thousands of objects on one image, alike, or with one left edge, take no longer than others."""
+        rng = np.random.default_rng(0)
+        alike = np.array([100, 100, 500, 400]) + rng.uniform(0, 2, (8000, 4))
+        one_edge = np.column_stack([np.zeros(8000), rng.uniform(0, 3000, 8000), rng.uniform(50, 300, (8000, 2))])
+        start = time.process_time()
+        found = checked(truth([(n % 2, 0, box) for n, box in enumerate(alike)]))
+        checked(truth([(0, 0, box) for box in one_edge]))
+        assert time.process_time() - start < 2
+        assert counted(found["near double"]) > 7900
+
 
 def counted(finding):
     """How many boxes a finding tells of."""

@@ -6,13 +6,14 @@ import io
 import struct
 import threading
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from smviz.errors import BadImage
-from smviz.images import display, prepare, thumbnail
+from smviz.images import display, prepare, size_of, thumbnail
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 60), (40, 60, 220), (255, 255, 255)
 WIDTH, HEIGHT = 96, 64
@@ -45,6 +46,24 @@ def assert_looks(body, expected, tolerance=12):
     probes = [(h // 10, w // 10), (h // 10, w - w // 10), (h - h // 10, w // 10), (h - h // 10, w - w // 10)]
     for (y, x), colour in zip(probes, expected, strict=True):
         assert np.abs(pixels[y, x] - np.array(colour)).max() <= tolerance, (y, x, pixels[y, x], colour)
+
+
+def decodes(data):
+    """Whether Pillow decodes all of a JPEG."""
+    try:
+        Image.open(io.BytesIO(data), formats=("JPEG",)).load()
+    except Exception:
+        return False
+    return True
+
+
+def is_taken(data):
+    """Whether `prepare` takes a file."""
+    try:
+        prepare(data)
+    except BadImage:
+        return False
+    return True
 
 
 def tagged(orientation):
@@ -379,6 +398,18 @@ class TestBadFiles:
                 with contextlib.suppress(BadImage):
                     assert prepare(bytes(damaged)).width > 0
 
+    @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1, "subsampling": 0}])
+    def test_judged_as_by_decoding_all_of_it(self, options):
+        """A JPEG is refused exactly when Pillow cannot decode it, though not all of it is decoded here."""
+        random = np.random.default_rng(4)
+        data = encode(random.integers(0, 255, (33, 50, 3)).astype(np.uint8), "JPEG", **options)
+        damaged = [data[:length] for length in range(20, len(data), 41)]
+        places = random.integers(2, min(700, len(data)), 200)
+        damaged += [data[:place] + random.bytes(1) + data[place + 1 :] for place in places]
+        verdicts = Counter((decodes(each), is_taken(each)) for each in damaged)
+        assert verdicts.keys() == {(True, True), (False, False)}
+
     def test_pixel_limit(self):
         """One pixel too many is refused; exactly the limit is fine."""
         data = encode(quadrants(), "PNG")
@@ -415,6 +446,25 @@ class TestBadFiles:
         for thread in threads:
             thread.join()
         assert actual == expected
+
+
+class TestSizeOf:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_upright(self, orientation):
+        """The size is that of the upright picture, as `prepare` tells it."""
+        data = encode(stored_as(orientation), "JPEG", exif=tagged(orientation))
+        assert size_of(data) == (WIDTH, HEIGHT)
+
+    def test_header_alone(self):
+        """A file that was cut off behind its header still tells its size."""
+        data = encode(quadrants(), "PNG")
+        assert size_of(data[:60]) == (WIDTH, HEIGHT)
+
+    @pytest.mark.parametrize("data", [b"", b"no image"])
+    def test_no_image(self, data):
+        """What is no image is a BadImage that names the file."""
+        with pytest.raises(BadImage, match=r"x\.jpg"):
+            size_of(data, "x.jpg")
 
 
 class TestThumbnail:

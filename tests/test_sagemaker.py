@@ -11,16 +11,8 @@ from moto import mock_aws
 from smviz import errors
 from smviz.local import EmbeddedServer
 from smviz.records import Payload
-from smviz.sagemaker import (
-    CODES,
-    VALIDATION,
-    SageMaker,
-    credential_sources,
-    from_client_error,
-    is_loopback,
-    regions,
-)
-from smviz.settings import Connection, Request
+from smviz.sagemaker import CODES, VALIDATION, SageMaker, credential_sources, from_client_error, regions
+from smviz.settings import Connection, Request, is_loopback
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 

@@ -260,9 +260,9 @@ class TestOtherRegion:
         assert refusing(301, "PermanentRedirect", home="eu-central-1").s3_read("s3://abroad/a.jpg") == b"at home"
 
     def test_that_does_not_take_us_either_says_so(self, refusing):
-        """S3's own words and code are shown when the second try is sent away too."""
+        """S3's own words, and to choose the bucket's region, when the second try is sent away too."""
         words = "The bucket you are attempting to access must be addressed using the specified endpoint."
         with pytest.raises(errors.InvalidRequest) as caught:
             refusing(301, "PermanentRedirect", words).s3_read("s3://elsewhere/a.jpg")
         assert words in caught.value.message
-        assert "PermanentRedirect" in caught.value.message
+        assert caught.value.advice == "The bucket is in another region: choose that region."

@@ -6,6 +6,7 @@ found = read_results(Path("results.json"), truth)
 
 from smviz.annotations.coco import ground_truth_json
 from smviz.annotations.format import Format
+from smviz.annotations.origin import Origin, origin
 from smviz.annotations.reading import (
     FORMATS,
     Proposal,
@@ -19,9 +20,11 @@ from smviz.annotations.results import parse_results, read_results, results_json
 __all__ = [
     "FORMATS",
     "Format",
+    "Origin",
     "Proposal",
     "ground_truth_json",
     "ground_truth_of",
+    "origin",
     "parse_ground_truth",
     "parse_results",
     "propose",

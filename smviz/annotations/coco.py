@@ -35,6 +35,7 @@ from smviz.annotations.instances import (
     plain,
     positions,
 )
+from smviz.annotations.origin import Origin, info_of, origin_in
 from smviz.errors import BadAnnotations
 from smviz.records import GroundTruth, Skipped
 
@@ -113,7 +114,8 @@ def read_jumpstart(files: Files) -> GroundTruth:
 def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ()) -> GroundTruth:
     """The columns of a file's entries; `name` is what messages call it.
 
-    An annotation whose image, category or box cannot be used is left out, counted in `notes` and named in `skipped`. An
+    An annotation whose image, category or box cannot be used is left out, counted in `notes` and named in `skipped`,
+    after what the file itself tells of an earlier reading. An
     `area` that is missing, negative or no number is width x height. Segmentations and unknown keys are not looked at.
 
     Raises:
@@ -137,6 +139,19 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
     class_names = tuple(clean(c.name) if c.name else f"category {plain(c.id)}" for c in categories)
     same_name, again = _repeats(class_names), len(instances.images) - len(images)
     skipped = (*unreadable, *instances.skipped)
+    before = origin_in(instances.info)
+    told = (
+        *notes(
+            (image < 0, "annotations on images that the file does not list were left out."),
+            (class_id < 0, "annotations of categories that the file does not list were left out."),
+            (~usable, "annotations without a usable box (four numbers, width and height > 0) were left out."),
+            (mended & keep, "annotations have no usable area; width x height of the box is used."),
+            (_repeats(a.id for a in annotations), "annotations repeat an id; each counts as an object."),
+            (same_name, "categories repeat a name; they stay apart, and a name means the most frequent."),
+            (again, "images are listed again, with the same entry; each counts once."),
+        ),
+        *counted(skipped),
+    )
     return GroundTruth(
         image_names=_file_names(images, name),
         image_ids=tuple(plain(image.id) for image in images),
@@ -149,26 +164,21 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
         area=area[keep],
         crowd=np.array([bool(a.iscrowd) for a in annotations], np.bool_)[keep],
         ignore=np.array([bool(a.difficult) for a in annotations], np.bool_)[keep],
-        notes=(
-            *notes(
-                (image < 0, "annotations on images that the file does not list were left out."),
-                (class_id < 0, "annotations of categories that the file does not list were left out."),
-                (~usable, "annotations without a usable box (four numbers, width and height > 0) were left out."),
-                (mended & keep, "annotations have no usable area; width x height of the box is used."),
-                (_repeats(a.id for a in annotations), "annotations repeat an id; each counts as an object."),
-                (same_name, "categories repeat a name; they stay apart, and a name means the most frequent."),
-                (again, "images are listed again, with the same entry; each counts once."),
-            ),
-            *counted(skipped),
-        ),
-        skipped=(*skipped, *_left_out(annotations, name, image, class_id, usable)),
+        notes=tuple(dict.fromkeys((*before.notes, *told))),
+        skipped=(*before.skipped, *skipped, *_left_out(annotations, name, image, class_id, usable)),
     )
 
 
-def ground_truth_json(ground_truth: GroundTruth) -> bytes:
-    """COCO ground truth as JSON; `parse_ground_truth` reads the same columns from it. Annotation ids start at 1.
+def ground_truth_json(ground_truth: GroundTruth, format: str = "", source: str = "") -> bytes:
+    """COCO ground truth as JSON; `parse_ground_truth` reads the same columns, notes and skipped records from it.
 
-    An object to ignore has "difficult": 1, a key of smviz's own: COCO's evaluation knows crowds only.
+    Annotation ids start at 1. An object to ignore has "difficult": 1, a key of smviz's own: COCO's evaluation knows
+    crowds only. What COCO has no place for is in "info", as `smviz.annotations.origin` tells.
+
+    Args:
+        ground_truth: what to write.
+        format: the name in `FORMATS` of the format that it was read from.
+        source: what it was read from, in words.
     """
     sizes = ground_truth.image_sizes.tolist()
     images = zip(ground_truth.image_ids, ground_truth.image_names, sizes, strict=True)
@@ -177,6 +187,7 @@ def ground_truth_json(ground_truth: GroundTruth) -> bytes:
     rows = zip(*(getattr(ground_truth, name).tolist() for name in names), strict=True)
     return msgspec.json.encode(
         {
+            **info_of(Origin(format, source, ground_truth.notes, ground_truth.skipped)),
             "images": [{"id": i, "file_name": name, "width": w, "height": h} for i, name, (w, h) in images],
             "annotations": [
                 {

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
-from PIL import ExifTags, Image
-
 from smviz.annotations.documents import Document
 from smviz.annotations.fields import size
-from smviz.errors import BadSource
-from smviz.images import FORMATS
+from smviz.errors import BadImage, BadSource
+from smviz.images import size_of
 from smviz.records import Skipped
 from smviz.sources import IMAGE_SUFFIXES, Source, SourceFile
 
@@ -126,10 +123,6 @@ def _nearest(files: list[SourceFile], beside: str) -> SourceFile | None:
 def _header_size(file: SourceFile) -> tuple[int, int] | None:
     """Width and height after EXIF orientation, from the header alone; None when it is no image after all."""
     try:
-        image = Image.open(io.BytesIO(file.read()), formats=FORMATS)
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
-    except BadSource:
+        return size_of(file.read())
+    except (BadImage, BadSource):
         return None
-    except Exception:  # Pillow lets through what its decoders meet; a broken image tells no size
-        return None
-    return (image.height, image.width) if turned else (image.width, image.height)

@@ -53,21 +53,27 @@ class _All(msgspec.Struct):
     images: list[Image]
     annotations: list[Annotation]
     categories: list[Category] | None = None
+    info: Any = None
 
 
 class _Loose(msgspec.Struct):
     images: list[Any]
     annotations: list[Any]
     categories: list[Any] | None = None
+    info: Any = None
 
 
 class Instances(msgspec.Struct):
-    """The entries of a file that can be used, and the others by name; `categories` is None where the key is missing."""
+    """The entries of a file that can be used, and the others by name; `categories` is None where the key is missing.
+
+    `info` is whatever the file has under that name.
+    """
 
     images: list[Image]
     annotations: list[Annotation]
     categories: list[Category] | None
     skipped: tuple[Skipped, ...] = ()
+    info: Any = None
 
 
 def instances_of(document: Document) -> Instances:
@@ -78,7 +84,7 @@ def instances_of(document: Document) -> Instances:
     """
     try:
         file = document.json(_All)
-        return Instances(file.images, file.annotations, file.categories)
+        return Instances(file.images, file.annotations, file.categories, info=file.info)
     except Unusable:
         loose = document.json(_Loose)
     skipped: list[Skipped] = []
@@ -86,7 +92,7 @@ def instances_of(document: Document) -> Instances:
     annotations = usable(loose.annotations, Annotation, "annotation", document.name, skipped)
     categories = usable(loose.categories or [], Category, "category", document.name, skipped)
     listed = None if loose.categories is None else list(categories.values())
-    return Instances(list(images.values()), list(annotations.values()), listed, tuple(skipped))
+    return Instances(list(images.values()), list(annotations.values()), listed, tuple(skipped), loose.info)
 
 
 def usable(entries: list[Any], kind: type[Entry], what: str, file: str, skipped: list[Skipped]) -> dict[int, Entry]:

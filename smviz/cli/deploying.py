@@ -14,8 +14,8 @@ from smviz.errors import (
     BadSetting,
 )
 from smviz.pricing import SERVERLESS_PRICE_UNKNOWN, idle_cost_of_plan, price_per_hour
-from smviz.sagemaker import SageMaker, is_loopback
-from smviz.settings import Settings
+from smviz.sagemaker import SageMaker
+from smviz.settings import Settings, is_loopback
 
 TOLD_EVERY = 30.0  # seconds between two lines about work that goes on
 

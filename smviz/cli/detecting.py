@@ -27,8 +27,8 @@ from smviz.errors import (
 )
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT, EmbeddedServer, Faults
 from smviz.records import Detections, Endpoint, Payload
-from smviz.sagemaker import SageMaker, is_loopback
-from smviz.settings import Connection, Preset, Request
+from smviz.sagemaker import SageMaker
+from smviz.settings import Connection, Preset, Request, is_loopback
 
 # What other images of the same command may escape.
 _OF_ONE_IMAGE = (BadImage, BadResponse, ModelError, PayloadTooLarge, Throttled, ServiceError, TimedOut)

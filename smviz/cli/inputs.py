@@ -14,8 +14,7 @@ from smviz.errors import (
     InputError,
 )
 from smviz.presets import read_presets
-from smviz.sagemaker import DEFAULT_REGION
-from smviz.settings import Connection, Preset, Settings
+from smviz.settings import DEFAULT_REGION, Connection, Preset, Settings
 
 
 def connection_of(given: argparse.Namespace) -> Connection:

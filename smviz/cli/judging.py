@@ -1,17 +1,29 @@
-"""The evaluation that --run, --detections and --annotations name."""
+"""The evaluation that --run, --detections, --annotations and --class-map name."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from smviz.annotations import parse_ground_truth, read_ground_truth, read_results
+from smviz.annotations import ground_truth_of, parse_ground_truth, read_ground_truth, read_results
+from smviz.choosing import variants_of
+from smviz.cli.inputs import connection_of, read_file
+from smviz.cli.output import plain
+from smviz.cutoffs import find_cutoffs
+from smviz.datasets import ClassMap
 from smviz.errors import BadSetting
 from smviz.evaluation import Evaluation, evaluate, judge, read_by
 from smviz.matching import COCO
-from smviz.records import GroundTruth
+from smviz.records import GroundTruth, Outcome, Skipped
 from smviz.settings import MatchSettings, Settings
+from smviz.sources import open_source
 from smviz.store import Run, Store
+
+_NAMED = 5  # skipped records that are told one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,21 +39,85 @@ class Judged:
     run: Run | None = None
     variants: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or mended, and the limits that show in the detections, in words."""
+        limits = (f"{cutoff.sentence} {cutoff.advice}" for cutoff in find_cutoffs(self.evaluation.matches))
+        return (*self.evaluation.notes, *limits)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The records of both files that could not be used."""
+        matches = self.evaluation.matches
+        return matches.ground_truth.skipped + matches.predictions.skipped
+
 
 def judged(given: argparse.Namespace, settings: MatchSettings = COCO) -> Judged:
     """Evaluate a stored run, or a file of detections, against the annotations given or the run's own."""
-    truth = read_ground_truth(given.annotations) if given.annotations else None
+    class_map = _class_map(given.class_map)
     if given.detections:
-        truth = _needed(truth, f"{given.detections} does not say what there is to be found.")
+        if class_map is not None:
+            raise BadSetting(
+                "--class-map is for runs: COCO results name classes by the ids of the ground truth.",
+                "Leave it out, or change the category ids in the file.",
+            )
+        truth = _needed(_given_truth(given), f"{given.detections} does not say what there is to be found.")
         return Judged(evaluate(truth, read_results(given.detections, truth), settings))
     with Store(Settings.from_environment().workspace) as store:
         run = store.run(given.run)
-        own = None if truth else store.annotations(run.id)
+        own = None if given.annotations else store.annotations(run.id)
         outcomes = store.outcomes(run.id)
-    truth = truth or (parse_ground_truth(own, f"the annotations of run {run.name}") if own else None)
-    truth = _needed(truth, f"The run {run.name} has no ground truth of its own.")
-    variants = {outcome.reply.variant for outcome in outcomes if outcome.reply and outcome.reply.variant}
-    return Judged(judge(truth, outcomes, read_by(run.preset), settings), run, tuple(sorted(variants)))
+    known = parse_ground_truth(own, f"the annotations of run {run.name}") if own else _given_truth(given, outcomes)
+    truth = _needed(known, f"The run {run.name} has no ground truth of its own.")
+    means = dict(run.class_map) if class_map is None else class_map
+    evaluation = judge(truth, outcomes, read_by(run.preset), settings, means)
+    return Judged(evaluation, run, variants_of(outcomes))
+
+
+def tell_notes(source: Judged, more: Iterable[str] = ()) -> None:
+    """The notes on stderr, and the first of the records that could not be used, by name."""
+    for note in (*source.notes, *more):
+        print(f"Note: {plain(note)}", file=sys.stderr)
+    for record in source.skipped[:_NAMED]:
+        print(f"Skipped: {plain(str(record))}", file=sys.stderr)
+    if len(source.skipped) > _NAMED:
+        print(f"Skipped: and {len(source.skipped) - _NAMED} more", file=sys.stderr)
+
+
+def _given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) -> GroundTruth | None:
+    """The ground truth of --annotations; the images that were sent tell sizes that its files leave out."""
+    if not given.annotations:
+        return None
+    form = given.annotations_format
+    if given.annotations.startswith("s3://"):
+        from smviz.sagemaker import SageMaker  # takes longer to import than two files to read
+
+        in_aws = replace(connection_of(given), endpoint_url=None)  # S3 is AWS's, also where the endpoint is embedded
+        source = SageMaker(in_aws).s3_source(given.annotations)
+    elif not given.run:
+        return read_ground_truth(Path(given.annotations), form)
+    else:
+        source = open_source(Path(given.annotations))
+    sizes = {_base(one.image): (one.width, one.height) for one in outcomes if one.width > 0}
+    with source:
+        return ground_truth_of(source, form, lambda name: sizes.get(_base(name)))
+
+
+def _class_map(path: Path | None) -> ClassMap | None:
+    if path is None:
+        return None
+    advice = 'Write {"class of the endpoint": "class of the ground truth", "another one": null}; null leaves it out.'
+    try:
+        class_map = json.loads(read_file(path).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise BadSetting(f"The class map in {path} cannot be read: {error}.", advice) from error
+    if not isinstance(class_map, dict) or not all(isinstance(meant, str | None) for meant in class_map.values()):
+        raise BadSetting(f"{path} holds no class map.", advice)
+    return class_map
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _needed(truth: GroundTruth | None, message: str) -> GroundTruth:

@@ -11,6 +11,46 @@ from pathlib import Path
 
 from smviz import __version__
 
+# Their names stand here again, so that --help does not wait for the readers; a test holds them equal.
+_ANNOTATIONS = (
+    "coco",
+    "voc",
+    "yolo",
+    "ground-truth",
+    "builtin",
+    "jumpstart",
+    "kitti",
+    "openimages",
+    "labelme",
+    "cvat",
+)
+
+_EVALUATE = """examples:
+  smviz evaluate --run 4f2a9c1b
+      a stored run against its own ground truth
+  smviz evaluate --run nightly --annotations labels/ --annotations-format voc --class-map map.json
+      against other labels, with what the endpoint's class names mean in them
+  smviz evaluate --detections results.json --annotations s3://bucket/labels/ --intervals
+      COCO results against labels in S3, each number with its interval
+  smviz evaluate --run nightly --check "AP50>=0.6" --check "AR100>=0.7"
+      a gate: exit status 1 where a check does not hold
+
+--json prints one object: the twelve numbers at the top, "intervals" when asked for, "per_class", "settings", "notes"
+and "skipped". Notes, skipped records and limits that show in the detections go to stderr.
+exit status: 0 good, 1 a check failed, 2 wrong use or input"""
+
+_THRESHOLDS = """examples:
+  smviz thresholds --run 4f2a9c1b
+      the threshold with the best F1 over all classes together
+  smviz thresholds --run nightly --objective "recall>=0.9" --per-class -o thresholds.json
+      one for each class as well, and the file that production applies
+  smviz thresholds --detections results.json --annotations truth.json --hold-out
+      with what it is worth on images that did not choose it: the images are halved 20 times, one half chooses
+      and the other judges, in both directions
+
+A class with fewer than 30 objects is weak: its own threshold would be noise, and it gets the global one.
+exit status: 0 good, 1 no threshold meets the objective, 2 wrong use or input"""
+
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -19,8 +59,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"smviz {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, function: str, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
+    def command(name: str, function: str, text: str, more: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=text, description=text, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         added.set_defaults(command=partial(_run, function))
         return added
 
@@ -48,13 +90,48 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--variant", metavar="NAME", help="production variant to call")
     _add_connection(one)
     one.add_argument("--min-confidence", type=_confidence, default=0.0, metavar="C", help="leave out what is below")
-    one.add_argument("--component", metavar="NAME", help="inference component to call")
-    one.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
-    one.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
-    one.add_argument("--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint")
+    _add_targets(one)
     _add_reading(one)
     one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
     one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("run", "running.run", "call an endpoint for many images, into the workspace")
+    one.epilog = (
+        "The first Ctrl-C finishes what is under way; --resume goes on where a run ended and calls nothing twice. "
+        "Exit status: 0 at the end, also where images failed; 2 when it cannot go on; 130 when it was stopped."
+    )
+    one.add_argument("--endpoint", required=True, metavar="NAME")
+    one.add_argument("--variant", metavar="NAME", help="production variant to call")
+    one.add_argument("--images", metavar="PLACE", help="folder, zip, manifest, image or s3://bucket/prefix")
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth that is kept with the run")
+    one.add_argument("--name", metavar="NAME", help="what the run is called (default: endpoint, images and time)")
+    one.add_argument("--resume", action="store_true", help="go on with that run, or the newest unfinished one")
+    one.add_argument("--workers", type=_positive, default=32, metavar="N", help="most calls at once (default: 32)")
+    one.add_argument("--max-calls", type=_positive, metavar="N", help="stop after so many calls")
+    one.add_argument("--fresh", action="store_true", help="call again, even for replies that are known")
+    one.add_argument("--out", type=Path, metavar="DIR", help="write detections and failures there at the end")
+    _add_connection(one)
+    _add_targets(one)
+    _add_reading(one)
+    one.add_argument("--json", action="store_true", help="a summary for machines, at the end")
+
+    one = command("runs", "storing.runs_command", "list the runs of the workspace")
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("import", "storing.import_command", "make a run from what others made")
+    one.add_argument("kind", choices=("coco-results", "batch-transform", "replies"), help="what it is")
+    one.add_argument("path", metavar="PATH", help="file, folder, zip or s3://bucket/prefix")
+    one.add_argument("--images", metavar="PLACE", help="the images that were sent: folder, zip, manifest or s3://…")
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth; COCO results need it")
+    one.add_argument("--name", metavar="NAME", help="what the run is called (default: after the file)")
+    _add_connection(one)
+    _add_reading(one)
+    one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("export", "storing.export_command", "write a stored run to a file")
+    one.add_argument("run", metavar="RUN", help="a stored run, by id or name")
+    one.add_argument("--format", choices=("coco", "csv", "parquet", "replies"), default="coco", help="default: coco")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
 
     one = command("deploy", "deploying.deploy", "make a model, an endpoint config and an endpoint")
     one.add_argument("--endpoint", required=True, metavar="NAME", help="also the model's and the config's name")
@@ -75,15 +152,24 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--yes", action="store_true", help="delete; without it, only what would be deleted is told")
     _add_connection(one)
 
-    one = command("evaluate", "evaluating.evaluate_command", "COCO's twelve numbers of a run or of a detections file")
+    one = command(
+        "evaluate",
+        "evaluating.evaluate_command",
+        "COCO's twelve numbers of a run or of a detections file",
+        _EVALUATE,
+    )
     _add_judged(one)
-    one.add_argument("--annotations", type=Path, required=True, metavar="PATH", help="ground truth, COCO JSON")
+    one.add_argument(
+        "--intervals", action="store_true", help="a 95 %% interval for each number (1,000 resamples of the images)"
+    )
     one.add_argument("--check", action="append", default=[], metavar="EXPR", help='e.g. "AP50>=0.6"; exit 1 if not')
-    one.add_argument("--json", action="store_true", help="for machines")
+    one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
+    _add_connection(one)
 
-    one = command("thresholds", "thresholds.thresholds_command", "the confidence to ship at, with its interval")
+    one = command(
+        "thresholds", "thresholds.thresholds_command", "the confidence to ship at, with its interval", _THRESHOLDS
+    )
     _add_judged(one)
-    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth (default: the run's own)")
     one.add_argument(
         "--objective",
         default="f1",
@@ -92,8 +178,10 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
     one.add_argument("--per-class", action="store_true", help="a threshold for each class, too")
+    one.add_argument("--hold-out", action="store_true", help="also what it is worth on images that did not choose it")
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help="write thresholds.json for production")
-    one.add_argument("--json", action="store_true", help="for machines")
+    one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
+    _add_connection(one)
     return parser
 
 
@@ -111,10 +199,35 @@ def _add_connection(command: argparse.ArgumentParser) -> None:
     command.add_argument("--role", metavar="ARN", help="role to assume")
 
 
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--component", metavar="NAME", help="inference component to call")
+    command.add_argument("--target-model", metavar="NAME", help="model that a multi-model endpoint must load")
+    command.add_argument("--container", metavar="NAME", help="container of a multi-container endpoint")
+    command.add_argument(
+        "--s3-input", metavar="URI", help="s3://bucket/prefix for the images of an asynchronous endpoint"
+    )
+
+
 def _add_judged(command: argparse.ArgumentParser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
     source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
+    command.add_argument(
+        "--annotations",
+        metavar="PATH",
+        help="ground truth: a file, folder, zip or s3:// prefix (default: the run's own)",
+    )
+    command.add_argument(
+        "--annotations-format",
+        metavar="NAME",
+        help=f"one of {', '.join(_ANNOTATIONS)} (default: by the content)",
+    )
+    command.add_argument(
+        "--class-map",
+        type=Path,
+        metavar="FILE",
+        help='JSON, {"endpoint\'s class": "ground truth\'s, or null"} (default: the run\'s own)',
+    )
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -129,6 +242,12 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError("write the image's size as WIDTHxHEIGHT, for example 960x720")
     return int(match[1]), int(match[2])
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("write a number from 1 up")
+    return int(text)
 
 
 def _confidence(text: str) -> float:

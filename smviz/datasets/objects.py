@@ -74,18 +74,41 @@ def doubles(ground_truth: GroundTruth) -> Iterator[Finding]:
 
 def _near_doubles(group: Boxes, ltwh: Boxes) -> NDArray[np.int64]:
     """The rows with a near double before them in their group [N, 3]; groups, and lefts within one, are in order."""
+    found = np.zeros(len(ltwh), np.bool_)
+    sound = np.flatnonzero(np.isfinite(ltwh).all(axis=1) & (ltwh[:, 2:] > 0).all(axis=1))
     xyxy = ltwh_to_xyxy(ltwh)
-    reach = ltwh[:, 0] + (1 - NEAR_DOUBLE) * ltwh[:, 2]  # no near double begins further right
-    row = np.arange(len(ltwh))
-    found = [row[:0]]
-    for step in range(1, len(ltwh)):
-        row = row[: np.searchsorted(row, len(ltwh) - step)]
-        # Lefts only grow: whose reach ends before the next one ends before all that follow.
-        row = row[(group[row] == group[row + step]).all(axis=1) & (ltwh[row + step, 0] <= reach[row])]
-        if not len(row):
-            break
-        found.append(row[_paired_iou(xyxy[row], xyxy[row + step]) > NEAR_DOUBLE] + step)
-    return np.unique(np.concatenate(found))
+    reach = ltwh[:, 0] - (1 / NEAR_DOUBLE - 1) * ltwh[:, 2]  # no near double begins further left
+    for alike in _alike(ltwh[sound]):
+        keys = np.column_stack([group[sound], alike])
+        order = np.lexsort(keys.T[::-1])  # ties stay, so those before a row still stand before it
+        rows, keys = sound[order], keys[order]
+        bin_start = np.maximum.accumulate(
+            np.where((keys != np.roll(keys, 1, axis=0)).any(axis=1), np.arange(len(rows)), 0)
+        )
+        at = np.flatnonzero(~found[rows])
+        step = 0
+        while len(at):  # a row looks back until it is found, or no near double is to come
+            step += 1
+            at = at[at - step >= bin_start[at]]
+            row, before = rows[at], rows[at - step]
+            near = _paired_iou(xyxy[row], xyxy[before]) > NEAR_DOUBLE
+            found[row[near]] = True
+            at = at[~near & (ltwh[before, 0] >= reach[row])]
+    return np.flatnonzero(found)
+
+
+def _alike(ltwh: Boxes) -> Iterator[Boxes]:
+    """Bins of width, height and top, float64 [N, 3]: every near double shares those of one of the eight ways at least.
+
+    A near double has more than 0.95 of the other's width and height, and its top within 0.05 of the larger height. Bins
+    are twice as large as that, so two boxes share one, or do so when all bins are moved by half of their size.
+    """
+    level = np.log(ltwh[:, 2:]) / -np.log(NEAR_DOUBLE)  # 1 is the most that sides of near doubles differ by
+    for moved in np.ndindex(2, 2, 2):
+        width, height = np.floor((level + moved[:2]) / 2).T
+        highest = NEAR_DOUBLE ** (moved[1] - 2 * height - 2)
+        top = np.floor(ltwh[:, 1] / (2 * (1 - NEAR_DOUBLE) * highest) + moved[2] / 2)
+        yield np.column_stack([width, height, top])
 
 
 def _paired_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:

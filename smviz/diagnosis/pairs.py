@@ -6,16 +6,12 @@ the list of near pairs: no threshold of confidence changes it, so moving one is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from smviz.errors import BadSetting
-from smviz.matching import Columns, Flags, Floats, Integers, Matches, coco_iou
-
-_PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
+from smviz.matching import Columns, Flags, Floats, Integers, Matches, coco_iou, pairs_of_cells, reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +46,7 @@ class CrossPairs(Columns):
         """
         if not self.lowest <= iou <= 1:
             raise BadSetting(f"An IoU of {iou:g} cannot be looked up.", f"Choose one from {self.lowest:g} to 1.")
-        return int(np.searchsorted(-self.iou, -_reached(iou), side="right"))
+        return int(np.searchsorted(-self.iou, -reached(iou), side="right"))
 
     def best(self, chosen: Flags) -> tuple[Integers, Floats]:
         """For each detection the best of the chosen pairs, bool [P]: its row, or -1, and its IoU, or 0; [n] each."""
@@ -112,31 +108,11 @@ def _overlapping(
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     left, truth_left = ltwh[:, 0].copy(), truth_ltwh[:, 0].copy()  # columns of their own are read much faster
     right, truth_right = left + ltwh[:, 2], truth_left + truth_ltwh[:, 2]
-    for box, truth in _of_one_image(image, truth_image):
+    for box, truth in pairs_of_cells(image, truth_image):
         meets = np.maximum(left[box], truth_left[truth]) < np.minimum(right[box], truth_right[truth])
         box, truth = box[meets], truth[meets]
         iou = coco_iou(ltwh[box], truth_ltwh[truth], crowd[truth])
-        near = iou >= _reached(lowest)
+        near = iou >= reached(lowest)
         found.append((box[near], truth[near], iou[near]))
     boxes, truths, ious = zip(*found, strict=True)
     return np.concatenate(boxes), np.concatenate(truths), np.concatenate(ious)
-
-
-def _of_one_image(image: Integers, truth_image: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """All pairs of a box and an object of its image, some at a time."""
-    truths = np.argsort(truth_image, kind="stable")
-    images = np.arange(int(max(image.max(initial=-1), truth_image.max(initial=-1))) + 2)
-    first = np.searchsorted(truth_image[truths], images)
-    count = np.diff(first)[image]
-    total = np.cumsum(count)
-    pairs = int(total[-1]) if len(total) else 0
-    borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
-    for low, high in pairwise([*borders.tolist(), len(image)]):
-        here = count[low:high]
-        starts = np.cumsum(here) - here
-        box = np.repeat(np.arange(low, high), here)
-        yield box, truths[np.repeat(first[image[low:high]] - starts, here) + np.arange(len(box))]
-
-
-def _reached(iou: float) -> float:
-    return min(iou, 1 - 1e-10)  # IoU 1 allows for rounding, as in COCO's evaluation

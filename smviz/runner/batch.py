@@ -219,12 +219,12 @@ class BatchRun:
     def _prepare(self, journey: Journey) -> Payload | None:
         """Read and decode an image; None when it has failed, or the run ends first."""
         while self._turnstile.wait_while_paused():
-            resumed = self._resumed
+            resumed, data = self._resumed, None
             try:
                 data = self._read(journey.image)
-                journey.sha256 = hashlib.sha256(data).hexdigest()
                 return prepare(data, journey.image.name)
             except (BadImage, BadSource, NotFound) as error:
+                journey.sha256 = hashlib.sha256(data).hexdigest() if data is not None else ""
                 self._keep(journey.outcome(None, error=error))
                 break
             except EndpointError as error:

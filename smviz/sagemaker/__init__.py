@@ -11,11 +11,10 @@ from smviz.sagemaker.failure_reasons import explain_failure
 from smviz.sagemaker.failures import from_client_error, from_vendor_error
 from smviz.sagemaker.limits import INLINE, MAX_BODY, Size, size_verdict
 from smviz.sagemaker.logs import log_url
-from smviz.sagemaker.session import DEFAULT_REGION, is_loopback, profiles, regions
+from smviz.sagemaker.session import profiles, regions
 
 __all__ = [
     "CODES",
-    "DEFAULT_REGION",
     "INLINE",
     "MAX_BODY",
     "VALIDATION",
@@ -28,7 +27,6 @@ __all__ = [
     "explain_failure",
     "from_client_error",
     "from_vendor_error",
-    "is_loopback",
     "log_url",
     "profiles",
     "regions",

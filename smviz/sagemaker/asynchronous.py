@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from smviz import errors
 from smviz.records import Payload, Reply
 from smviz.sagemaker.failures import model_error, typed_errors
+from smviz.sagemaker.files import bucket_and_key
 from smviz.sagemaker.requests import async_parameters
 from smviz.settings import Request
 
@@ -62,7 +62,7 @@ class AsyncInvocation:
     def _upload(self, place: str, content_type: str, payload: Payload) -> str:
         # Named by its content: a second try, or a second run, writes the same object again and litters nothing.
         uri = f"{place.rstrip('/')}/{payload.sha256}"
-        bucket, key = _bucket_and_key(uri)
+        bucket, key = _place(uri)
         with typed_errors(f"upload the image to {uri}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=payload.body, ContentType=content_type)
         return uri
@@ -92,7 +92,7 @@ class AsyncInvocation:
             return None, error.message
 
     def _fetch(self, uri: str) -> tuple[bytes, str] | None:
-        bucket, key = _bucket_and_key(uri)
+        bucket, key = _place(uri)
         with typed_errors(f"read {uri}"):
             try:
                 found = self.s3.get_object(Bucket=bucket, Key=key)
@@ -118,9 +118,11 @@ def _timed_out(action: str, patience: float, output: str, failure: str | None, h
     return errors.TimedOut(message, f"Look at {output} and {failure} later, or into the endpoint's log.")
 
 
-def _bucket_and_key(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
-    key = uri.removeprefix(f"s3://{parts.netloc}/")
-    if parts.scheme != "s3" or not parts.netloc or not key.strip("/"):
-        raise errors.InvalidRequest(f"{uri!r} is no place in S3.", "Write it as s3://bucket/prefix.")
-    return parts.netloc, key
+def _place(uri: str) -> tuple[str, str]:
+    try:
+        bucket, key = bucket_and_key(uri)
+    except errors.BadSource as error:
+        raise errors.InvalidRequest(error.message, error.advice) from error
+    if not key.strip("/"):
+        raise errors.InvalidRequest(f"{uri!r} names a bucket and no place in it.", "Write it as s3://bucket/prefix.")
+    return bucket, key

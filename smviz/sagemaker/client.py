@@ -89,6 +89,7 @@ class SageMaker(ControlPlane):
         given = parameters(request, payload)
         start = self._clock()
         with typed_errors(f"invoke endpoint {request.endpoint}"):
+            self.clients.announce(payload.sha256)
             answer = runtime.invoke_endpoint(Body=payload.body, **given)
             body = answer["Body"].read()  # a truncated body is raised here
         return Reply(

@@ -16,7 +16,10 @@ CORRECT = "Correct what the message names and try again."
 _CONFIGURATION = "Correct the AWS configuration of this machine (~/.aws/config and AWS_ variables), then try again."
 _GIVE = "Give AWS credentials in one of the usual ways, or mend the profile that the message names."
 _ALLOW = "Ask the account's owner for the action that the message names, or use another role."
-_BUCKET = "Check the bucket and the prefix, and that the execution role writes its answers there."
+_BUCKET = (
+    "Check the bucket, the prefix and the region. For an asynchronous endpoint, check also that its execution role"
+    " writes its answers there."
+)
 
 # What an error code means to smviz, and what a person should do next.
 CODES: dict[str, tuple[type[errors.EndpointError], str]] = {
@@ -80,6 +83,10 @@ CODES: dict[str, tuple[type[errors.EndpointError], str]] = {
     ),
     "ResourceNotFound": (errors.NotFound, _LIST),
     **dict.fromkeys(("NoSuchBucket", "NoSuchKey", "404"), (errors.NotFound, _BUCKET)),
+    **dict.fromkeys(
+        ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
+        (errors.InvalidRequest, "The bucket is in another region: choose that region."),
+    ),
     "InvalidObjectState": (errors.InvalidRequest, "The object is archived: restore it, or name another place."),
     **dict.fromkeys(
         ("InvalidRequest", "InvalidWriteOffset", "TooManyParts", "EncryptionTypeMismatch"),

@@ -12,6 +12,19 @@ from smviz.sources import Source, SourceFile
 from smviz.sources.source import inner_name, is_hidden
 
 
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The two parts of s3://bucket/key; the key may be empty.
+
+    Raises:
+        BadSource: when the URI is none of S3.
+    """
+    scheme, _, place = uri.partition("://")  # a key may hold "?" and "#", which would end a URL's path
+    bucket, _, key = place.partition("/")
+    if scheme != "s3" or not bucket:
+        raise BadSource(f"{uri!r} is no place in S3.", "Write it as s3://bucket/prefix.")
+    return bucket, key
+
+
 def s3_source(s3: Any, uri: str) -> Source:
     """The objects below a prefix, listed page by page while they are asked for, and read one by one.
 
@@ -26,7 +39,7 @@ def s3_source(s3: Any, uri: str) -> Source:
     Raises:
         BadSource: when the URI is none; while listing when a key has empty, "." or ".." parts or a backslash.
     """
-    bucket, key = _bucket_and_key(uri)
+    bucket, key = bucket_and_key(uri)
     prefix = key if not key or key.endswith("/") else f"{key}/"
     return Source(uri, lambda: _listed(s3, uri, bucket, prefix))
 
@@ -38,7 +51,7 @@ def s3_read(s3: Any, uri: str) -> bytes:
         BadSource: when the URI names no object.
         EndpointError: when S3 does not give it.
     """
-    bucket, key = _bucket_and_key(uri)
+    bucket, key = bucket_and_key(uri)
     if not key:
         raise BadSource(f"{uri!r} names a bucket and no object in it.", "Write it as s3://bucket/key.")
     with typed_errors(f"read {uri}"):
@@ -62,11 +75,3 @@ def _plain(name: str, uri: str) -> str:
             f"{uri} has a key that is no plain path: {name!r}.", "Copy the object to a key without // and backslashes."
         )
     return name
-
-
-def _bucket_and_key(uri: str) -> tuple[str, str]:
-    scheme, _, place = uri.partition("://")  # a key may hold "?" and "#", which would end a URL's path
-    bucket, _, key = place.partition("/")
-    if scheme != "s3" or not bucket:
-        raise BadSource(f"{uri!r} is no place in S3.", "Write it as s3://bucket/prefix.")
-    return bucket, key

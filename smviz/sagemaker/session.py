@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import threading
@@ -17,11 +16,11 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.parsers import ResponseParserError
 
+from smviz import __version__
 from smviz.errors import BadSetting, CredentialsError
 from smviz.sagemaker.failures import typed_errors
-from smviz.settings import Connection
+from smviz.settings import Connection, is_loopback
 
-DEFAULT_REGION = "us-east-1"
 _REGION = re.compile(r"[a-z0-9-]+")
 _HOST = re.compile(r"[\w.:-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
@@ -51,12 +50,26 @@ class Clients:
             connect_timeout=5,
             read_timeout=70,  # AWS advises 70 s above the container's own limit of 60 s
             proxies={} if self._local else None,
+            user_agent=f"smviz/{__version__} Boto3/{boto3.__version__}",  # botocore would put it together for each call
         )
         self._made: dict[str, Any] = {}
+        self._announced = threading.local()
         self._lock = threading.Lock()  # boto3 makes no clients in parallel
+
+    def announce(self, sha256: str) -> None:
+        """Tell the hex digest of the body that this thread invokes with next: then its signature need not hash it."""
+        self._announced.sha256 = sha256
+
+    def _add_digest(self, params: dict[str, Any], **_: Any) -> None:
+        digest = vars(self._announced).pop("sha256", None)
+        if digest:
+            params["headers"]["X-Amz-Content-SHA256"] = digest  # as AWS's SDK for JavaScript does for every service
 
     def of(self, service: str) -> Any:
         """The client of a service: "sagemaker", "sagemaker-runtime", "sts", "iam" or "s3"."""
+        made = self._made.get(service)
+        if made is not None:  # threads that call all the time do not queue for the lock
+            return made
         with self._lock, typed_errors("open the connection"):
             if service not in self._made:
                 # Another address than AWS's is SageMaker's own, for example of a VPC endpoint; only the embedded
@@ -65,6 +78,7 @@ class Clients:
                 made = self._session.client(service, endpoint_url=url, config=self._config)
                 made.meta.events.register("before-parse", _readable)
                 made.meta.events.register("after-call", _complete)
+                made.meta.events.register("before-call.sagemaker-runtime.InvokeEndpoint", self._add_digest)
                 self._made[service] = made
             return self._made[service]
 
@@ -170,12 +184,3 @@ def regions() -> tuple[str, ...]:
     session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none")
     partitions = session.get_available_partitions()
     return tuple(sorted({r for p in partitions for r in session.get_available_regions("sagemaker", partition_name=p)}))
-
-
-def is_loopback(url: str | None) -> bool:
-    """Whether the URL's host is this very machine."""
-    try:
-        host = urlsplit(url or "").hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

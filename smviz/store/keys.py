@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import ipaddress
 import json
-from urllib.parse import urlsplit
+from functools import lru_cache
 
-from smviz.settings import Connection, Request
+from smviz.settings import Connection, Request, is_loopback
 
 _EMBEDDED = "embedded"
 
@@ -29,14 +28,11 @@ def reply_key(connection: Connection, endpoint_config: str, request: Request, sh
     """
     if not endpoint_config or not sha256 or request.component or request.target_model:
         return ""
-    where = _EMBEDDED if _on_this_machine(connection.endpoint_url) else dataclasses.astuple(connection)
+    return f"{_how(connection, endpoint_config, request)}/{sha256}"
+
+
+@lru_cache(maxsize=100)  # a run asks for it with every image
+def _how(connection: Connection, endpoint_config: str, request: Request) -> str:
+    where = _EMBEDDED if is_loopback(connection.endpoint_url) else dataclasses.astuple(connection)
     how = json.dumps([where, endpoint_config, dataclasses.asdict(request)], sort_keys=True)
-    return f"{hashlib.sha256(how.encode()).hexdigest()}/{sha256}"
-
-
-def _on_this_machine(url: str | None) -> bool:
-    host = urlsplit(url or "").hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return hashlib.sha256(how.encode()).hexdigest()

@@ -22,23 +22,29 @@ def append_outcome(db: Transaction, run_id: str, outcome: Outcome, key: str) -> 
     Raises:
         StoreError: when the run has no such image or was deleted.
     """
+    # As few statements as can be: after each one this thread waits for its turn among the workers of a run.
     found = db.execute(
-        "SELECT image.id, number FROM run JOIN image ON image.run = number WHERE run.id = ? AND image.name = ?",
-        (run_id, outcome.image),
+        """SELECT image.id, number, outcome.image, failure_kind, EXISTS (SELECT 1 FROM reply WHERE key = ?)
+            FROM run JOIN image ON image.run = number LEFT JOIN outcome ON outcome.image = image.id
+            WHERE run.id = ? AND image.name = ?""",
+        (key, run_id, outcome.image),
     ).fetchone()
     if found is None:
         raise StoreError(
             f"Run {run_id} with an image “{outcome.image}” is not in the workspace.",
             "It was probably deleted meanwhile; start a new run.",
         )
-    image, run = found
-    db.execute("DELETE FROM outcome WHERE image = ? AND failure_kind IS NOT NULL", (image,))
-    if not db.execute("SELECT 1 FROM outcome WHERE image = ?", (image,)).fetchone():
+    image, run, before, failure_kind, known = found
+    if failure_kind is not None:
+        db.execute("DELETE FROM outcome WHERE image = ?", (image,))
+    if before is None or failure_kind is not None:
+        if known and outcome.reply and not outcome.reused:
+            db.execute("UPDATE reply SET key = NULL WHERE key = ?", (key,))  # the newest reply has the key
         insert_outcome(db, image, run, outcome, key)
 
 
 def insert_outcome(db: Transaction, image: int, run: int, outcome: Outcome, key: str) -> None:
-    """Store the outcome of an image that has none."""
+    """Store the outcome of an image that has none; no other reply has the key of a call that was made."""
     failure = outcome.failure
     why = (failure.kind, storable(failure.message), storable(failure.advice)) if failure else (None,) * 3
     reply = _reply_id(db, outcome.reply, outcome.reused, key) if outcome.reply else None
@@ -47,14 +53,12 @@ def insert_outcome(db: Transaction, image: int, run: int, outcome: Outcome, key:
 
 
 def _reply_id(db: Transaction, reply: Reply, reused: bool, key: str) -> int:
-    """Where the reply is kept. A call that was made has a reply of its own, and the newest one has the key."""
+    """Where the reply is kept. A call that was made has a reply of its own."""
     columns = reply_columns(reply)
     if key and reused:
         known = db.execute("SELECT id FROM reply WHERE key = ? AND latency IS ?", (key, reply.latency)).fetchone()
         if known:
             return int(known[0])
-    elif key:
-        db.execute("UPDATE reply SET key = NULL WHERE key = ?", (key,))
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     row = (None if reused or not key else key, at, *columns)
     sql = "INSERT INTO reply (key, at, content_type, latency, model, variant, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -92,6 +96,8 @@ def pending(database: Database, run_id: str) -> Iterator[ImageRef]:
 
 def file_data(database: Database, sha256: str | None) -> bytes | None:
     """The bytes of an uploaded file; None where there is none, or none any more."""
+    if sha256 is None:
+        return None
     rows = database.read("SELECT data FROM file WHERE sha256 = ?", (sha256,))
     return bytes(rows[0][0]) if rows else None
 

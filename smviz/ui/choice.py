@@ -10,8 +10,7 @@ import streamlit as st
 from smviz import responses
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
 from smviz.records import Detections, Endpoint, Payload, Reply
-from smviz.sagemaker import DEFAULT_REGION
-from smviz.settings import Connection, Preset, Request
+from smviz.settings import DEFAULT_REGION, Connection, Preset, Request
 from smviz.ui.resources import EMBEDDED, described, door, embedded_server, region_names, store
 
 DEMO_PRESET = Preset("builtin-ssd", DEMO_CLASSES)

@@ -6,6 +6,8 @@ is kept per session.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import streamlit as st
 from streamlit import runtime
 
@@ -15,11 +17,12 @@ from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
 from smviz.sagemaker import Identity, SageMaker, regions
-from smviz.settings import Connection, Settings
+from smviz.settings import Connection, Settings, is_loopback
 from smviz.store import Store
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
 LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
+MOST_CALLS = 64  # at once
 MOST_DESCRIBED = 50  # of more endpoints than this, the kind is told only for the one chosen
 
 
@@ -37,7 +40,12 @@ def door(where: Connection) -> SageMaker:
         CredentialsError: when the profile does not exist.
         BadSetting: when the role is no ARN of a role.
     """
-    return SageMaker(where)
+    return SageMaker(where, pool=MOST_CALLS)
+
+
+def files_door(where: Connection) -> SageMaker:
+    """The client that reads S3: AWS's own where the endpoint is on this machine. Raises as `door`."""
+    return door(replace(where, endpoint_url=None) if is_loopback(where.endpoint_url) else where)
 
 
 @st.cache_resource(show_spinner=False)
@@ -50,9 +58,22 @@ def store() -> Store:
     return Store(Settings.from_environment().workspace)
 
 
+@dataclass(frozen=True)
+class Work:
+    """What this server does, or did last, for a run.
+
+    Attributes:
+        batch: the work itself.
+        usd_per_hour: what the endpoint costs meanwhile; 0 on this machine, NaN where it is not known.
+    """
+
+    batch: BatchRun
+    usd_per_hour: float
+
+
 @st.cache_resource(show_spinner=False)
-def batches() -> dict[str, BatchRun]:
-    """The runs that were started since this server is up, by run id; a closed tab does not end them."""
+def works() -> dict[str, Work]:
+    """The last work on each run since this server is up, by run id; a closed tab does not end it."""
     return {}
 
 
@@ -127,7 +148,18 @@ def thumbnail(run_id: str, name: str, width: int = 160) -> bytes:
         StoreError: when the image is not there any more.
         BadImage: when it cannot be decoded.
     """
-    return images.thumbnail(store().image_data(run_id, name), width)
+    return images.thumbnail(run_image(run_id, name), width)
+
+
+def run_image(run_id: str, name: str) -> bytes:
+    """The bytes of an image of a run, wherever it is.
+
+    Raises:
+        StoreError: when the run or the image is not there any more.
+        BadImage: when the file cannot be read.
+        EndpointError: when S3 does not give it.
+    """
+    return store().image_data(run_id, name, lambda uri: files_door(store().run(run_id).connection).s3_read(uri))
 
 
 def image_url(data: bytes, content_type: str, slot: str) -> str:

@@ -1,202 +1,151 @@
-"""Runs on a page: start one, watch it, stop it, choose one, and judge one."""
+"""The runs of the workspace on a page: choose one, see what it is, rename, annotate and delete it, and judge it."""
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from collections.abc import Collection
 
-import pandas as pd
 import streamlit as st
 
 from smviz.annotations import parse_ground_truth
-from smviz.errors import BadAnnotations
+from smviz.errors import BadAnnotations, SmvizError
 from smviz.evaluation import Evaluation, judge, read_by
-from smviz.local import SAMPLES
-from smviz.records import GroundTruth, ImageRef, Outcome
-from smviz.runner import BatchRun
-from smviz.sagemaker import is_loopback
 from smviz.store import Run
-from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.frame import plain, show_error
-from smviz.ui.resources import EMBEDDED, batches, door, store
-
-SOURCES = ("Sample set", "Upload")
-WORKERS = 4
-GOING_ON = ("running", "stopping")
+from smviz.ui.resources import store, works
 
 
-def new_run(chosen: Chosen) -> None:
-    """The form of a new run: which images, which ground truth, and the button that starts it.
-
-    Raises:
-        BadAnnotations: when the uploaded ground truth cannot be read.
-        StoreError: when the workspace cannot be written.
-    """
-    source = st.segmented_control("Images", SOURCES, default=SOURCES[0], required=True, key="run source")
-    if source == SOURCES[0]:
-        files = [ImageRef(path.name, path=path) for path in SAMPLES.images]
-        annotations, title = SAMPLES.annotations.read_bytes(), "sample set"
-        st.caption(f"{len(files)} labelled highway scenes that neither demo detector has seen in training.")
-    else:
-        uploaded = st.file_uploader("Images", accept_multiple_files=True, key="run images")
-        labels = st.file_uploader("Ground truth, COCO JSON", "json", key="run annotations")
-        files = [ImageRef(file.name, data=file.getvalue()) for file in uploaded]
-        annotations, title = (labels.getvalue() if labels else b""), f"{len(files)} uploaded images"
-    ready = bool(files and annotations)
-    if ready:
-        ready = _checked(files, parse_ground_truth(annotations, "The ground truth file"))
-    label = f"Run {len(files)} images on {plain(chosen.label)}" if files else "Run"
-    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
-        start_run(chosen, title, files, annotations)
-        st.rerun()
-
-
-def start_run(chosen: Chosen, title: str, files: list[ImageRef], annotations: bytes) -> None:
-    """Make a run in the workspace, start it in the background, and choose it.
-
-    Raises:
-        StoreError: when the workspace cannot be written.
-    """
-    name = f"{chosen.label} on {title}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run = store().create_run(name, chosen.connection, request_of(chosen), preset_of(chosen), files, annotations)
-    work_on(run)
-    _open(run)
-
-
-def work_on(run: Run) -> None:
-    """Call the endpoint, in the background, for the images of a run that have no reply yet."""
-    # The embedded endpoint listens at another port every time it starts.
-    embedded = is_loopback(run.connection.endpoint_url)
-    client = door(Chosen(EMBEDDED).connection if embedded else run.connection)
-    batches()[run.id] = BatchRun(store(), run, lambda payload: client.invoke(run.request, payload), WORKERS)
-    batches()[run.id].start()
-
-
-def run_picker(runs: tuple[Run, ...]) -> Run:
-    """Choose one of the runs; the address bar keeps it."""
+def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
+    """Choose one of the runs, by typing a part of its name where there are many; the address bar keeps it."""
     ids = [run.id for run in runs]
     wanted = st.query_params.get("run")
     if wanted is not None and wanted not in ids:
         st.warning("The link names a run that is not in this workspace; the newest run is shown.")
     index = ids.index(wanted) if wanted in ids else 0
-    run = st.selectbox("Run", runs, index=index, format_func=run_label, label_visibility="collapsed")
+    run = st.selectbox(
+        "Run",
+        runs,
+        index=index,
+        format_func=lambda run: f"{run.name} · at work now" if run.id in live else run_label(run),
+        label_visibility="collapsed",
+        placeholder="Type a part of a run's name",
+    )
+    run = runs[ids.index(run.id)]  # the widget hands back the run as it was when it was chosen
     if run.id != wanted:
-        _open(run)
+        open_run(run.id)
     return run
 
 
-def _open(run: Run) -> None:
-    """Name a run in the address bar; threshold and image there belonged to another one."""
-    for name in ("threshold", "image"):
+def open_run(run_id: str) -> None:
+    """Name a run in the address bar; threshold, objective and image there belonged to another one."""
+    for name in ("threshold", "objective", "image"):
         st.query_params.pop(name, None)
-    st.query_params["run"] = run.id
+    st.query_params["run"] = run_id
 
 
 def run_label(run: Run) -> str:
     """A run in words."""
-    return f"{run.name} · {run.answered} of {run.total} images"
+    failed = f", {run.failed:,} failed" if run.failed else ""
+    return f"{run.name} · {run.answered:,} of {run.total:,} images{failed}"
 
 
-def going_on() -> frozenset[str]:
-    """The ids of the runs that this server works on now.
+def about(run: Run) -> None:
+    """What a run is: when, on what, by whom; and its note."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.badge(f"{run.created[:16].replace('T', ' ')} UTC", icon=":material/schedule:", color="gray")
+        if run.imported:
+            st.badge(f"imported: {run.imported}", icon=":material/upload:", color="violet")
+        else:
+            variant = f" · {run.request.variant}" if run.request.variant else ""
+            st.badge(f"{run.request.endpoint}{variant}", icon=":material/dns:", color="blue")
+        if run.source:
+            st.badge(_shortened(run.source), icon=":material/folder:", color="gray")
+        st.badge(_size(store().size(run.id)), icon=":material/hard_drive:", color="gray")
+    if run.note:
+        st.caption(f":material/sticky_note_2: {plain(run.note)}".replace("\n", "  \n"))
 
-    Ask before reading the store: what has ended by then is in the store whole.
-    """
-    return frozenset(run_id for run_id, batch in batches().items() if batch.progress.state in GOING_ON)
+
+def manage_menu(run: Run) -> None:
+    """Rename, annotate and delete a run, and give the room of deleted ones back."""
+    menu = st.popover("Manage", icon=":material/settings:", on_change="rerun", key=f"manage {run.id}")
+    if menu.open:
+        with menu:
+            _rename(run)
+            st.divider()
+            _delete(run)
+            st.divider()
+            _room()
 
 
-def progress(run: Run, live: frozenset[str]) -> None:
-    """How far a run is, with a button to stop it or to go on with it."""
-    if run.id in live:
-        _live(run.id)
-        return
-    batch = batches().get(run.id)
-    if batch is not None:
-        end = batch.result()  # a bug crashes visibly
-        if end.error is not None:
-            show_error(end.error)
-    missing = run.total - run.answered
-    if missing:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":orange[:material/pause_circle:] {run.answered} of {run.total} images have a reply.")
-            if st.button(
-                f"Call for the other {missing}",
-                icon=":material/resume:",
-                help="The endpoint is called only for images that have no reply yet; nothing is paid for twice.",
-            ):
-                work_on(run)
+def _rename(run: Run) -> None:
+    with st.form(f"words {run.id}", border=False):
+        name = st.text_input("Name", run.name, max_chars=200)
+        note = st.text_area("Note", run.note, max_chars=5000, height=100)
+        if st.form_submit_button("Save", icon=":material/check:"):
+            try:
+                store().rename_run(run.id, name.strip())
+                store().set_note(run.id, note.strip())
+            except SmvizError as error:
+                show_error(error)
+            else:
                 st.rerun()
 
 
-@st.fragment(run_every=0.5)
-def _live(run_id: str) -> None:
-    batch = batches()[run_id]
-    now = batch.progress
-    if now.state not in GOING_ON:
+def _delete(run: Run) -> None:
+    st.markdown("**Delete this run**")
+    st.caption("Its replies, uploads and ground truth go; image files, and what other runs share with it, stay.")
+    word = st.text_input("To delete it, type its name or id", key=f"really delete {run.id}", placeholder=run.id)
+    sure = word.strip() in {run.id, run.name}
+    if st.button("Delete", icon=":material/delete:", disabled=not sure, key=f"delete {run.id}"):
+        work = works().pop(run.id, None)
+        if work is not None:
+            work.batch.stop()
+        with st.spinner("Deleting …"):
+            store().delete_run(run.id)
+        st.query_params.pop("run", None)
         st.rerun()
-    ended = now.done + now.failed + now.skipped
-    left = "" if math.isnan(now.left) else f" · {now.left:.0f} s left"
-    failed = f" · {now.failed} failed" if now.failed else ""
-    st.progress(ended / max(now.total, 1), f"{ended} of {now.total} images{failed} · {now.rate:.1f} images/s{left}")
-    st.button(
-        "Stopping …" if now.state == "stopping" else "Stop",
-        icon=":material/stop:",
-        on_click=batch.stop,
-        disabled=now.state == "stopping",
-        help="Calls that are under way are finished and kept; the run can go on later.",
-    )
 
 
-def judged(run: Run, outcomes: tuple[Outcome, ...]) -> Evaluation:
-    """The evaluation of the images of a run that were answered, against the run's ground truth.
+def _room() -> None:
+    st.markdown(f"**The workspace** has {_size(store().size())} on the disk.")
+    if st.button(
+        "Give room back",
+        icon=":material/compress:",
+        help="Deleted runs leave room for new ones in the file; this makes the file smaller.",
+    ):
+        with st.spinner("Giving room back …"):
+            freed = store().compact()
+        st.toast(f"{_size(freed)} were given back to the disk.", icon=":material/check:")
+
+
+def judged(run: Run) -> Evaluation | None:
+    """The evaluation of the images of a run that were answered; None where it has no ground truth.
 
     Raises:
-        BadAnnotations: when the run has no ground truth, or none that can be read.
+        BadAnnotations: when its ground truth cannot be read.
     """
-    replied = sum(outcome.reply is not None for outcome in outcomes)
-    return _judged(run.id, len(outcomes), replied, run, outcomes)
+    try:
+        return _judged(run.id, run.answered, run.class_map, run)
+    except _NoGroundTruth:
+        return None
+
+
+class _NoGroundTruth(BadAnnotations):
+    """The run was made without."""
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Matching detections to ground truth …")
-def _judged(run_id: str, done: int, replied: int, _run: Run, _outcomes: tuple[Outcome, ...]) -> Evaluation:
+def _judged(run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _run: Run) -> Evaluation:
     """The first three arguments name what is kept: a run grows, and failed images may be answered later."""
     annotations = store().annotations(run_id)
-    if not annotations:
-        raise BadAnnotations("This run has no ground truth.", "Start a run with a COCO annotations file.")
+    if annotations is None:
+        raise _NoGroundTruth("This run has no ground truth.", "Start a run with one to judge it.")
     truth = parse_ground_truth(annotations, "The run's ground truth")
-    return judge(truth, _outcomes, read_by(_run.preset))
+    return judge(truth, store().iter_outcomes(run_id), read_by(_run.preset), class_map=dict(class_map) or None)
 
 
-def failures(outcomes: tuple[Outcome, ...]) -> None:
-    """The images that have no reply, grouped by what went wrong."""
-    failed = [(outcome.image, outcome.failure) for outcome in outcomes if outcome.failure]
-    if not failed:
-        return
-    with st.expander(f"{len(failed)} images failed and are left out of the numbers", icon=":material/error:"):
-        table = {
-            "Image": [image for image, _ in failed],
-            "What happened": [failure.message for _, failure in failed],
-            "What to do": [failure.advice for _, failure in failed],
-        }
-        st.dataframe(pd.DataFrame(table), hide_index=True)
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"… {text[-57:]}"
 
 
-def _checked(files: list[ImageRef], truth: GroundTruth) -> bool:
-    """Say how images and ground truth fit together before a run is paid for; False when nothing does."""
-    known = set(truth.image_names) | {PurePosixPath(name).name for name in truth.image_names}
-    unlabelled = [file.name for file in files if PurePosixPath(file.name).name not in known]
-    for note in truth.notes:
-        st.caption(f":material/info: {plain(note)}")
-    if len(unlabelled) == len(files):
-        st.error("None of these images is in the ground truth: the names in it are different.", icon=":material/error:")
-        st.caption(
-            f"Images: {plain(', '.join(unlabelled[:3]))} … Ground truth: {plain(', '.join(truth.image_names[:3]))} …"
-        )
-        return False
-    if unlabelled:
-        st.warning(
-            f"{len(unlabelled)} images are not in the ground truth and would not be judged: "
-            f"{plain(', '.join(unlabelled[:5]))}{' …' * (len(unlabelled) > 5)}"
-        )
-    return True
+def _size(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB" if size >= 2**19 else f"{size / 2**10:,.0f} kB"

@@ -1,4 +1,4 @@
-"""Plotly figures from numbers. Colours of text and paper are left to the page's theme."""
+"""Curves of precision and recall, and an image with its boxes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def precision_recall_figure(
     """Precision against recall, a line per class; `points` marks where each class stands at the threshold."""
     figure = go.Figure()
     for curve in curves:
-        keep = _thin(len(curve.recall))
+        keep = thinned(len(curve.recall))
         colour = colours.get(curve.name, ACCENT)
         figure.add_scatter(
             x=curve.recall[keep],
             y=curve.precision[keep],
             customdata=curve.confidence[keep],
-            name=_text(curve.name),
+            name=plain(curve.name),
             mode="lines",
             line={"color": colour, "width": 2, "shape": "hv"},
             hovertemplate=(
@@ -59,13 +59,27 @@ def precision_recall_figure(
                 showlegend=False,
                 hovertemplate="at the threshold<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
             )
-    return _framed(figure, "Recall", "Precision")
+    return framed(figure, "Recall", "Precision")
 
 
-def threshold_figure(sweep: Sweep, threshold: float, best: float) -> go.Figure:
-    """Precision, recall and F1 against confidence, with a line at the threshold and one at the best F1."""
+def threshold_figure(
+    sweep: Sweep,
+    threshold: float,
+    best: float,
+    title: str = "best F1",
+    flat: tuple[float, float] = (math.nan, math.nan),
+) -> go.Figure:
+    """Precision, recall and F1 against confidence, with a line at the threshold and one at the best.
+
+    Args:
+        sweep: the counts at every threshold.
+        threshold: that is chosen.
+        best: the one that serves the objective best; NaN where there is none.
+        title: what it is best for.
+        flat: the region in which little changes, shaded; NaN, NaN where there is none.
+    """
     figure = go.Figure()
-    keep = _thin(len(sweep.confidence))
+    keep = thinned(len(sweep.confidence))
     for name, values, colour, dash in (
         ("Precision", sweep.precision, "#56B4E9", "solid"),
         ("Recall", sweep.recall, "#E69F00", "dash"),
@@ -79,15 +93,17 @@ def threshold_figure(sweep: Sweep, threshold: float, best: float) -> go.Figure:
             line={"color": colour, "width": 3 if name == "F1" else 2, "dash": dash},
             hovertemplate="%{y:.3f}<extra>%{fullData.name} at confidence %{x:.3f}</extra>",
         )
+    if np.isfinite(flat).all() and flat[0] < flat[1]:
+        figure.add_vrect(*flat, fillcolor=ACCENT, opacity=0.12, line_width=0, layer="below")
     figure.add_vline(threshold, line={"color": "#8a94a3", "width": 2}, annotation_text=f"threshold {threshold:.2f}")
     if np.isfinite(best) and abs(best - threshold) > 0.005:
         figure.add_vline(
             best,
             line={"color": ACCENT, "width": 1.5, "dash": "dot"},
-            annotation_text=f"best F1 at {best:.2f}",
+            annotation_text=f"{plain(title)} at {best:.2f}",
             annotation_position="bottom right" if best < 0.7 else "bottom left",
         )
-    return _framed(figure, "Confidence", "Value").update_layout(hovermode="x unified")
+    return framed(figure, "Confidence", "Value").update_layout(hovermode="x unified")
 
 
 def detections_figure(payload: Payload, detections: Detections, threshold: float = 0.0) -> go.Figure:
@@ -123,7 +139,7 @@ def detections_figure(payload: Payload, detections: Detections, threshold: float
             x=np.stack([left, right, right, left, left, gap], axis=1).ravel(),
             y=np.stack([top, top, bottom, bottom, top, gap], axis=1).ravel(),
             text=np.repeat([_label(name, score) for score in shown.confidence[rows].tolist()], 6),
-            name=f"{_text(name)} ({len(rows)})",
+            name=f"{plain(name)} ({len(rows)})",
             mode="lines",
             line={"color": colours[name], "width": 2},
             hovertemplate="%{text}<extra></extra>",
@@ -134,20 +150,21 @@ def detections_figure(payload: Payload, detections: Detections, threshold: float
 
 
 def _label(name: str, confidence: float) -> str:
-    return _text(name) if math.isnan(confidence) else f"{_text(name)} {confidence:.3f}"
+    return plain(name) if math.isnan(confidence) else f"{plain(name)} {confidence:.3f}"
 
 
-def _text(name: str) -> str:
+def plain(name: str) -> str:
     """A name as Plotly shows it letter for letter: it takes tags in labels for markup."""
     return html.escape(name, quote=False)
 
 
-def _thin(length: int) -> NDArray[np.int64]:
+def thinned(length: int) -> NDArray[np.int64]:
     """Indices of at most MOST_POINTS points, evenly spread, the first and the last among them."""
     return np.unique(np.linspace(0, max(length - 1, 0), min(length, MOST_POINTS)).round().astype(np.int64))
 
 
-def _framed(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+def framed(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+    """Two axes from 0 to 1, with a legend above."""
     axis = {"range": [-0.01, 1.015], "tickformat": ".1f", "dtick": 0.2}
     figure.update_xaxes(title=x_title, **axis)
     figure.update_yaxes(title=y_title, **axis)

@@ -1,0 +1,146 @@
+"""What pages compute from an evaluation, each once: at once what is fast, and beside the page what takes long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from typing import Any, Generic, TypeVar, cast
+
+import streamlit as st
+
+from smviz.choosing import Choice, choose
+from smviz.cutoffs import Cutoff, find_cutoffs
+from smviz.diagnosis import CrossPairs, near_pairs
+from smviz.evaluation import Evaluation
+from smviz.intervals import Bootstrap, Interval
+from smviz.matching import Matches
+from smviz.operating import Objective
+from smviz.store import Run
+
+Result = TypeVar("Result")
+Progress = Callable[[float], None]
+
+
+class Stopped(Exception):
+    """Nobody waits for the work any more."""
+
+
+class Background(Generic[Result]):
+    """Work that goes on while the page is there.
+
+    Attributes:
+        share: of the work that is done, 0 to 1.
+    """
+
+    def __init__(self, work: Callable[[Progress], Result]) -> None:
+        self.share = 0.0
+        self._stopped = False
+        self._result: list[Result] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a result, or an error."""
+        return bool(self._result) or self._error is not None
+
+    def result(self, wait: float = 0.0) -> Result | None:
+        """The result; None where it is not there after so many seconds. A bug of the work is raised here."""
+        self._thread.join(wait)
+        if self._error is not None:
+            raise self._error
+        return self._result[0] if self._result else None
+
+    def stop(self) -> None:
+        """End it where it next tells its progress."""
+        self._stopped = True
+
+    def _run(self, work: Callable[[Progress], Result]) -> None:
+        try:
+            self._result.append(work(self._progress))
+        except BaseException as error:
+            self._error = error
+
+    def _progress(self, share: float) -> None:
+        if self._stopped:
+            raise Stopped
+        self.share = share
+
+
+class Derived:
+    """An evaluation and what was computed from it so far.
+
+    Attributes:
+        evaluation: whose matches everything here is of.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+        self._kept: dict[Hashable, Any] = {}
+        self._works: list[Background[Any]] = []
+
+    @property
+    def matches(self) -> Matches:
+        """Those of the evaluation."""
+        return self.evaluation.matches
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """The resamples that every interval is from."""
+        return Bootstrap(self.matches)
+
+    @cached_property
+    def near(self) -> CrossPairs:
+        """The near pairs that the diagnosis looks at."""
+        return near_pairs(self.matches, 0.1)
+
+    @cached_property
+    def cutoffs(self) -> tuple[Cutoff, ...]:
+        """The limits that show in the detections."""
+        return find_cutoffs(self.matches)
+
+    @cached_property
+    def intervals(self) -> Background[tuple[dict[str, Interval], tuple[Interval, ...]]]:
+        """COCO's twelve numbers, and the AP of each class."""
+        return self._begun(lambda progress: (self.bootstrap.numbers(progress), self.bootstrap.classes("AP")))
+
+    def choice(self, objective: Objective, iou: float) -> Background[Choice]:
+        """The thresholds for an objective, with intervals and what other images say of them."""
+        return self.once(
+            ("choice", objective, iou),
+            lambda: self._begun(
+                lambda progress: choose(
+                    self.matches, objective, iou, held_out=True, bootstrap=self.bootstrap, progress=progress
+                )
+            ),
+        )
+
+    def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
+        """What a key names, computed when it is first asked for."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return cast(Result, self._kept[key])
+
+    def stop(self) -> None:
+        """End all work that goes on."""
+        for work in self._works:
+            work.stop()
+
+    def _begun(self, work: Callable[[Progress], Result]) -> Background[Result]:
+        self._works.append(Background(work))
+        return self._works[-1]
+
+
+def derived_of(run: Run, evaluation: Evaluation) -> Derived:
+    """What was computed from the evaluation of a run as it is now."""
+    return _derived(run.id, run.answered, run.class_map, evaluation)
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False, on_release=lambda derived: derived.stop())
+def _derived(
+    run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _evaluation: Evaluation
+) -> Derived:
+    """The first three arguments name the evaluation; its own matches are kept, as pairs belong to just these."""
+    return Derived(_evaluation)

@@ -1,0 +1,237 @@
+"""A new run: which images, which ground truth, how many calls, and what it will cost."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from smviz.errors import BadImage, BadSource, EndpointError, SmvizError
+from smviz.image_sets import full_place, image_refs, open_images
+from smviz.images import prepare
+from smviz.local import SAMPLES
+from smviz.pricing import cost_per_1000
+from smviz.records import ImageRef
+from smviz.settings import Request
+from smviz.sources import from_bytes
+from smviz.store import read_image, reply_key
+from smviz.ui.choice import Chosen, measured_latency, preset_of, request_of
+from smviz.ui.dataset import Labels, ground_truth_picker, on_loopback
+from smviz.ui.frame import plain, show_error
+from smviz.ui.planning import usd
+from smviz.ui.resources import EMBEDDED, MOST_CALLS, described, files_door, store
+from smviz.ui.running import WORKERS, usd_per_hour, work_on
+
+SAMPLE_SET, UPLOAD, SERVER, S3 = "Sample set", "Upload", "On this server", "S3"
+LOOKED_UP = 200  # images of which it is told how many replies are known
+COUNTED = 250  # images between two words while listing
+
+Images = tuple[ImageRef, ...]
+
+
+def new_run(chosen: Chosen, opened: Callable[[str], None]) -> None:
+    """The form of a new run, and the button that starts it; `opened` is told the new run's id.
+
+    What goes wrong is shown in the form: the runs below it are still there.
+    """
+    try:
+        started = _form(chosen)
+    except SmvizError as error:
+        show_error(error)
+        return
+    if started:
+        opened(started)
+        st.rerun()
+
+
+def _form(chosen: Chosen) -> str | None:
+    """The id of the run that was started."""
+    places = [SAMPLE_SET, UPLOAD, *([SERVER] if on_loopback() else []), S3]
+    place = st.segmented_control("Images", places, default=SAMPLE_SET, required=True, key="run source")
+    images, source = _images(chosen, place)
+    if place == SAMPLE_SET:
+        labels: Labels | None = Labels(SAMPLES.annotations.read_bytes(), SAMPLE_SET, {})
+        st.caption(f"{len(images)} labelled highway scenes that neither demo detector has seen in training.")
+        labelled = True
+    else:
+        names = preset_of(chosen).class_names
+        labels = ground_truth_picker(chosen, [image.name for image in images], names, _size_of(images, chosen))
+        labelled = labels is not None or st.checkbox("Run without ground truth", help="It cannot be judged then.")
+    workers, max_calls, fresh = _options()
+    if images:
+        _forecast(chosen, images, fresh)
+    label = f"Run {len(images):,} images on {plain(chosen.label)}" if images else "Run"
+    if not st.button(label, type="primary", icon=":material/play_arrow:", disabled=not (images and labelled)):
+        return None
+    run = store().create_run(
+        f"{chosen.label} on {_words(source)}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        chosen.connection,
+        request_of(chosen),
+        preset_of(chosen),
+        images,
+        labels.annotations if labels else None,
+        described(chosen.connection, chosen.endpoint or "").config,
+        source,
+    )
+    if labels and labels.class_map:
+        run = store().set_class_map(run.id, labels.class_map)
+    work_on(run, workers, fresh=fresh, max_calls=max_calls)
+    return run.id
+
+
+def _images(chosen: Chosen, place: str) -> tuple[Images, str]:
+    """The images, and where they come from, in words."""
+    if place == SAMPLE_SET:
+        return tuple(ImageRef(path.name, path=path) for path in SAMPLES.images), "sample set"
+    if place == UPLOAD:
+        return _uploaded()
+    if place == SERVER:
+        given = st.text_input(
+            "Folder, zip or manifest",
+            placeholder="/data/highway/images",
+            help="On the machine that serves this page. A manifest has one path or s3:// URI a line.",
+            key="run folder",
+        )
+    else:
+        given = st.text_input("S3 prefix", placeholder="s3://bucket/prefix", key="run prefix")
+    if not given.strip():
+        return (), ""
+    return _listed(chosen, given.strip()), full_place(given.strip())
+
+
+def _uploaded() -> tuple[Images, str]:
+    files = st.file_uploader("Images, or one zip of them", accept_multiple_files=True, key="run images")
+    if not files:
+        return (), ""
+    with from_bytes([(file.name, file.getvalue()) for file in files], "the upload") as source:
+        images = tuple(image_refs(source))
+    if not images:
+        st.warning("There is no image among these files.", icon=":material/warning:")
+    elif len(files) > len(images):
+        st.caption(f":material/info: {len(files) - len(images)} of these files are no images and are left out.")
+    return images, files[0].name if len(files) == 1 else f"{len(images)} uploaded images"
+
+
+def _listed(chosen: Chosen, place: str) -> Images:
+    """The images at a place, listed once; how many there are so far is shown meanwhile."""
+    if not place.startswith("s3://") and not on_loopback():
+        return ()
+    again = st.session_state.pop("list again", False)
+    key, kept = st.session_state.get("listed images", (None, ()))
+    found: Images = kept
+    if again or key != (chosen.connection, place):
+        st.session_state.pop("listed images", None)
+        files = files_door(chosen.connection)
+        with st.empty(), open_images(place, files.s3_source, files.s3_read) as source:
+            found = tuple(_counted(image_refs(source)))
+        st.session_state["listed images"] = ((chosen.connection, place), found)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{len(found):,}** images" if found else ":orange[:material/warning: No images there.]")
+        if st.button("List again", type="tertiary", icon=":material/refresh:"):
+            st.session_state["list again"] = True
+            st.rerun()
+    return found
+
+
+def _counted(images: Iterable[ImageRef]) -> Iterable[ImageRef]:
+    for number, image in enumerate(images, 1):
+        if number % COUNTED == 0:
+            st.markdown(f":material/search: {number:,} images so far …")
+        yield image
+
+
+def _size_of(images: Images, chosen: Chosen) -> Callable[[str], tuple[int, int] | None]:
+    """Width and height of an image by its name, for ground truth that does not tell them."""
+    by_name = {image.name: image for image in images}
+
+    def size(name: str) -> tuple[int, int] | None:
+        if name not in by_name:
+            return None
+        try:
+            payload = prepare(read_image(by_name[name], files_door(chosen.connection).s3_read), name)
+        except (BadImage, BadSource, EndpointError):
+            return None
+        return payload.width, payload.height
+
+    return size
+
+
+def _options() -> tuple[int, int | None, bool]:
+    """Calls at once, calls at most, and whether known replies are called for again."""
+    first, second, third = st.columns([1, 1, 2], vertical_alignment="bottom", gap="medium")
+    workers = first.number_input(
+        "Most calls at once",
+        1,
+        MOST_CALLS,
+        WORKERS,
+        help="How many there are is found out while calling: as many as the endpoint can use, never more than this.",
+        key="run workers",
+    )
+    most = second.number_input(
+        "Stop after so many calls", 1, value=None, placeholder="no limit", key="run max calls", step=100
+    )
+    fresh = third.toggle(
+        "Call again even for known replies",
+        help="The reply to an image that this endpoint's config has answered before is taken from the workspace.",
+        key="run fresh",
+    )
+    return int(workers), None if most is None else int(most), fresh
+
+
+def _forecast(chosen: Chosen, images: Images, fresh: bool) -> None:
+    """How many calls there will be, and what they may cost; whether one variant answers."""
+    endpoint = described(chosen.connection, chosen.endpoint or "")
+    request = request_of(chosen)
+    if len(endpoint.variants) > 1 and not request.variant:
+        st.warning(
+            "The traffic is split over several variants, so that the run mixes models.", icon=":material/warning:"
+        )
+    known, looked = (0, len(images)) if fresh else _known(chosen, request, endpoint.config, images)
+    told = f"of the first {looked:,} images " if looked < len(images) else ""
+    reused = f"{known:,} replies {told}are known already and will be reused. " if known else ""
+    st.caption(f":material/payments: {reused}{_cost(chosen, len(images) - known)}")
+
+
+def _cost(chosen: Chosen, calls: int) -> str:
+    price = usd_per_hour(chosen.connection, chosen.endpoint or "")
+    if chosen.region == EMBEDDED:
+        return f"{calls:,} calls on this machine cost nothing."
+    if math.isnan(price):
+        return f"What {calls:,} calls cost is not known: there is no price per hour for this endpoint here."
+    latency = measured_latency()
+    by_hour = f"the endpoint costs {plain(usd(price, 3))} an hour, used or not"
+    if latency is None:
+        return f"{calls:,} calls; {by_hour}. A test call on the Endpoint page tells how long they take."
+    about = cost_per_1000(price, 1, latency) * calls / 1000
+    return (
+        f"{calls:,} calls one after another take about {calls * latency / 60:,.1f} minutes at "
+        f"{latency * 1000:.0f} ms each, {plain(usd(about, 4))} of the endpoint's time, and less in parallel; {by_hour}."
+    )
+
+
+def _known(chosen: Chosen, request: Request, config: str, images: Images) -> tuple[int, int]:
+    """How many replies are in the workspace, of how many images that were looked at; images afar are not read."""
+    here = [image for image in images[:LOOKED_UP] if not image.location.startswith("s3://")]
+    names = "\n".join(f"{image.name} {image.path} {image.location} {len(image.data or b'')}" for image in here)
+    asked = hashlib.sha256(repr((chosen.connection, request, config, names)).encode(errors="replace")).hexdigest()
+    digests: dict[str, tuple[str, ...]] = st.session_state.setdefault("image digests", {})
+    if asked not in digests:
+        digests.clear()
+        with st.spinner("Looking for known replies …"):
+            digests[asked] = tuple(filter(None, map(_digest, here)))
+    keys = (reply_key(chosen.connection, config, request, digest) for digest in digests[asked])
+    return sum(bool(key) and store().known_reply(key) is not None for key in keys), len(here)
+
+
+def _digest(image: ImageRef) -> str:
+    try:
+        return prepare(read_image(image), image.name).sha256
+    except SmvizError:
+        return ""
+
+
+def _words(source: str) -> str:
+    return source.rstrip("/").rpartition("/")[2] or source
