@@ -20,7 +20,7 @@ check: $(VENV)/dev
 	$(BIN) -m mypy
 	$(BIN) -m pytest tests/test_layers.py
 
-bench: $(VENV)/dev chromium
+bench: $(VENV)/bench chromium
 	$(BIN) -m benchmarks
 
 clean:
@@ -44,6 +44,10 @@ $(VENV)/dev: $(BIN) requirements.txt requirements-dev.txt
 	@cat requirements.txt requirements-dev.txt | cmp -s - $@ || { $(BIN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt; }
 	@cat requirements.txt requirements-dev.txt > $@
 	@cp requirements.txt $(VENV)/app
+
+$(VENV)/bench: $(VENV)/dev requirements-bench.txt
+	@cmp -s requirements-bench.txt $@ || { $(BIN) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt; }
+	@cp requirements-bench.txt $@
 
 # The browser tests drive a real Chromium; SMVIZ_CHROMIUM names another one than those on the PATH.
 chromium:

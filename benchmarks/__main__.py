@@ -1,8 +1,13 @@
-"""`python -m benchmarks`: every benchmark, one after the other, each in a process of its own."""
+"""`python -m benchmarks [NAME...]`: the benchmarks named, or every one, each in a process of its own."""
 
 import subprocess
 import sys
 
-for name in ("evaluation", "viewer"):
-    print(f"== {name}", flush=True)
-    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+PARTS = {"evaluation": ("evaluation", "peers"), "intervals": ("intervals",), "viewer": ("viewer",)}
+
+for name in sys.argv[1:] or PARTS:
+    if name not in PARTS:
+        sys.exit(f"There is no benchmark {name!r}. Choose from {', '.join(PARTS)}.")
+    for part in PARTS[name]:
+        print(f"== {part}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], check=True)

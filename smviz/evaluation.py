@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
+from smviz.datasets import ClassMap
 from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
@@ -21,8 +22,10 @@ from smviz.responses import parse
 from smviz.settings import MatchSettings, Preset
 
 Noted = defaultdict[str, Counter[str]]  # what happened, and to which names how often
+ClassOf = Callable[[str], int]
 
 _NAMED = 5  # how many names a note tells
+_UNKNOWN, _LEFT_OUT = -1, -2  # classes that the ground truth does not have, or that nobody wants judged
 _NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), ())
 
 
@@ -134,7 +137,10 @@ def evaluate(ground_truth: GroundTruth, predictions: Predictions, settings: Matc
 
 
 def predictions_from(
-    outcomes: Iterable[Outcome], parse: Callable[[Outcome], Detections], ground_truth: GroundTruth
+    outcomes: Iterable[Outcome],
+    parse: Callable[[Outcome], Detections],
+    ground_truth: GroundTruth,
+    class_map: ClassMap | None = None,
 ) -> Predictions:
     """The detections of a run, joined with ground truth by image name and class name, in the order of the images.
 
@@ -143,9 +149,20 @@ def predictions_from(
     the ground truth's image differ in size; not where width and height are merely swapped, as in a rotated photo.
     What cannot be joined, has no confidence, failed or raises `BadResponse` in `parse` is left out and counted in
     `notes`, by name.
+
+    Args:
+        outcomes: of the images of a run.
+        parse: reads the detections of an outcome that has a reply.
+        ground_truth: what to join them with.
+        class_map: what the endpoint's class names mean: a class of the ground truth, or None to leave that class's
+            detections out, which is counted in `notes`. Several may mean the same class, as "car" and "van" may mean
+            "vehicle". Names that are not in it are found by themselves, as without it.
+
+    Raises:
+        BadSetting: when `class_map` names a class that the ground truth does not have.
     """
     noted: Noted = defaultdict(Counter)
-    joined = _joined(outcomes, parse, ground_truth, noted)
+    joined = _joined(outcomes, parse, ground_truth, noted, class_map)
     for image, name in enumerate(ground_truth.image_names):
         if image not in joined:
             noted["images of the ground truth are not in the run; their objects count as missed"][name] += 1
@@ -153,10 +170,14 @@ def predictions_from(
 
 
 def _joined(
-    outcomes: Iterable[Outcome], parse: Callable[[Outcome], Detections], ground_truth: GroundTruth, noted: Noted
+    outcomes: Iterable[Outcome],
+    parse: Callable[[Outcome], Detections],
+    ground_truth: GroundTruth,
+    noted: Noted,
+    class_map: ClassMap | None,
 ) -> dict[int, Predictions]:
     """The detections of each image of the ground truth that has an outcome, by its index."""
-    image_of, class_of = _image_index(ground_truth), _class_index(ground_truth)
+    image_of, class_of = _image_index(ground_truth), _class_table(ground_truth, class_map or {})
     joined: dict[int, Predictions] = {}
     for outcome in outcomes:
         image = image_of.get(outcome.image, image_of.get(_base(outcome.image)))
@@ -199,15 +220,19 @@ def _join(
     outcome: Outcome,
     image: int,
     ground_truth: GroundTruth,
-    class_of: dict[str, int],
+    class_of: ClassOf,
     noted: Noted,
 ) -> Predictions:
     """The detections of one image, in the ground truth's terms."""
-    classes = [class_of.get(name, class_of.get(_folded(name), -1)) for name in detections.class_names]
+    classes = [class_of(name) for name in detections.class_names]
     class_id = np.array(classes, np.int64)[detections.class_id]
-    unknown = Counter(name for name, known in zip(detections.names(), class_id >= 0, strict=True) if not known)
-    if unknown:
-        noted["detections are of classes that the ground truth does not have and were left out"] += unknown
+    for sort, text in (
+        (_UNKNOWN, "detections are of classes that the ground truth does not have and were left out"),
+        (_LEFT_OUT, "detections are of classes that are left out on purpose"),
+    ):
+        names = Counter(detections.class_names[k] for k in detections.class_id[class_id == sort])
+        if names:
+            noted[text] += names
     keep = (class_id >= 0) & ~np.isnan(detections.confidence)
     unscored = int(np.isnan(detections.confidence).sum())
     if unscored:
@@ -242,6 +267,23 @@ def _image_index(ground_truth: GroundTruth) -> dict[str, int]:
         if bases[_base(name)] == 1:
             index.setdefault(_base(name), image)
     return index
+
+
+def _class_table(ground_truth: GroundTruth, class_map: ClassMap) -> ClassOf:
+    """What finds the class that a name of the endpoint means: by the map, or else by the name itself."""
+    index = _class_index(ground_truth)
+
+    def found(name: str) -> int:
+        return index.get(name, index.get(_folded(name), _UNKNOWN))
+
+    mapped = {name: _LEFT_OUT if meant is None else found(meant) for name, meant in class_map.items()}
+    missing = sorted({str(class_map[name]) for name, class_id in mapped.items() if class_id == _UNKNOWN})
+    if missing:
+        raise BadSetting(
+            f"The class map names classes that the ground truth does not have: {', '.join(missing[:_NAMED])}.",
+            f"It has {len(ground_truth.class_names)}, such as {', '.join(ground_truth.class_names[:_NAMED])}.",
+        )
+    return lambda name: mapped.get(name, found(name))
 
 
 def _class_index(ground_truth: GroundTruth) -> dict[str, int]:
@@ -285,19 +327,20 @@ def judge(
     outcomes: Iterable[Outcome],
     parse: Callable[[Outcome], Detections],
     settings: MatchSettings = COCO,
+    class_map: ClassMap | None = None,
 ) -> Evaluation:
     """Evaluate a run on the images that have a reply: those not called yet, or failed, are not counted as misses.
 
     They are left out of the evaluation's ground truth and counted in `notes`, by name. A reply that cannot be read is
-    a reply without detections. Joined and noted as by `predictions_from`.
+    a reply without detections. Joined and noted as by `predictions_from`, which also says what `class_map` is.
 
     Raises:
-        BadSetting: as `matching.match`.
+        BadSetting: as `matching.match` and `predictions_from`.
     """
     noted: Noted = defaultdict(Counter)
     replied = (outcome for outcome in outcomes if outcome.reply is not None)
     # Joined with all of the ground truth: in a part of it, other base names would be unique.
-    joined = _joined(replied, parse, ground_truth, noted)
+    joined = _joined(replied, parse, ground_truth, noted, class_map)
     kept = np.isin(np.arange(len(ground_truth.image_names)), list(joined))
     for name in compress(ground_truth.image_names, ~kept):
         noted["images of the ground truth have no reply and are left out of the numbers"][name] += 1

@@ -31,7 +31,7 @@ COCO = MatchSettings()
 
 _COCO_IOUS = np.linspace(0.5, 0.95, 10)
 _SAME_IOU = 1e-9
-_PAIRS_AT_ONCE = 1 << 18  # bounds memory: about 30 MB of temporaries
+_PAIRS_AT_ONCE = 1 << 16  # bounds memory, and the temporaries stay in the processor's cache
 
 
 class Columns:
@@ -128,7 +128,7 @@ class Matches(Columns):
             BadSetting: when there is no such class.
         """
         if class_id is None:
-            return np.argsort(-self.confidence, kind="stable")
+            return _descending(self.confidence)
         if not 0 <= class_id < len(self.ground_truth.class_names):
             raise BadSetting(
                 f"There is no class {class_id}.", f"Choose one from 0 to {len(self.ground_truth.class_names) - 1}."
@@ -182,12 +182,13 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
     """
     _check_settings(settings)
     _check_predictions(ground_truth, predictions)
-    order, by_image, rank = _accumulate_order(predictions, settings.max_detections[-1])
-    detection, truth, iou = _near_pairs(ground_truth, predictions, order[by_image], min(settings.ious))
-    candidates, taken = _take(ground_truth, predictions, settings, order[by_image], detection, truth, iou)
-    position = by_image[candidates]
+    cell = _cells(ground_truth, predictions)
+    order, by_cell, rank = _accumulate_order(predictions, cell, settings.max_detections[-1])
+    rows = order[by_cell]
+    detection, truth, iou = _near_pairs(ground_truth, predictions, rows, cell[rows], min(settings.ious))
+    candidates, taken = _take(ground_truth, settings, cell[rows], detection, truth, iou)
+    position = by_cell[candidates]
     ascending = np.argsort(position)
-    kept = predictions.ltwh[order]
     return Matches(
         ground_truth=ground_truth,
         predictions=predictions,
@@ -197,7 +198,7 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
         class_id=predictions.class_id[order],
         confidence=predictions.confidence[order],
         rank=rank,
-        box_area=kept[:, 2] * kept[:, 3],
+        box_area=(predictions.ltwh[:, 2] * predictions.ltwh[:, 3])[order],
         candidate=position[ascending],
         candidate_taken=taken[:, :, ascending],
     )
@@ -208,12 +209,14 @@ def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
 
     With a crowd it is the intersection over the detection's own area (`bbIou` in `maskApi.c`).
     """
-    sides = np.minimum(detections[:, :2] + detections[:, 2:], truths[:, :2] + truths[:, 2:])
-    sides -= np.maximum(detections[:, :2], truths[:, :2])
-    meets = (sides > 0).all(axis=1)
-    overlap = sides[:, 0] * sides[:, 1]
-    own = detections[:, 2] * detections[:, 3]
-    union = np.where(crowd, own, own + truths[:, 2] * truths[:, 3] - overlap)
+    left, top, width, height = detections.T
+    truth_left, truth_top, truth_width, truth_height = truths.T
+    across = np.minimum(left + width, truth_left + truth_width) - np.maximum(left, truth_left)
+    down = np.minimum(top + height, truth_top + truth_height) - np.maximum(top, truth_top)
+    meets = (across > 0) & (down > 0)
+    overlap = across * down
+    own = width * height
+    union = np.where(crowd, own, own + truth_width * truth_height - overlap)
     iou: Floats = np.divide(overlap, union, out=np.zeros(len(overlap)), where=meets)
     return iou
 
@@ -249,14 +252,34 @@ def _check_predictions(ground_truth: GroundTruth, predictions: Predictions) -> N
         raise BadAnnotations("Some detections have no confidence.", "Leave them out: they cannot be ranked.")
 
 
-def _stable_order(*keys: Integers) -> Integers:
-    """The order by the first key, then the next; ties stay. Keys are not negative."""
-    order = np.arange(len(keys[0]))
-    for key in reversed(keys):
+def _cells(ground_truth: GroundTruth, boxes: GroundTruth | Predictions) -> Integers:
+    """The image and class of each box as one number, by class and then by image."""
+    return boxes.class_id * len(ground_truth.image_names) + boxes.image
+
+
+def _stable_order(key: Integers) -> Integers:
+    """The order by a key that is not negative; ties stay."""
+    most = int(key.max(initial=0))
+    if most <= np.iinfo(np.uint16).max or most >= np.iinfo(np.int64).max // len(key):
         # NumPy sorts 16 bits by radix, in linear time.
-        narrow = key.astype(np.min_scalar_type(int(key.max(initial=0))))
-        order = order[np.argsort(narrow[order], kind="stable")]
-    return order
+        return np.argsort(key.astype(np.min_scalar_type(most)), kind="stable")
+    return _order_of_places(key, np.arange(len(key)))
+
+
+def _descending(values: Floats) -> Integers:
+    """The order by descending values; ties stay."""
+    order = np.argsort(-values)
+    ranked = values[order]
+    tie = np.zeros(len(order), np.int64)
+    np.cumsum(ranked[1:] != ranked[:-1], out=tie[1:])
+    return _order_of_places(tie, order)
+
+
+def _order_of_places(key: Integers, place: Integers) -> Integers:
+    """Places by key and then by themselves: sorting plain integers takes a fifth of the time of a stable sort."""
+    packed = key * len(key) + place
+    packed.sort()
+    return packed % max(len(key), 1)
 
 
 def _starts(*keys: NDArray[np.generic]) -> Integers:
@@ -272,27 +295,27 @@ def _within(starts: Integers, count: int) -> Integers:
     return np.arange(count) - np.repeat(starts, np.diff(starts, append=count))
 
 
-def _accumulate_order(predictions: Predictions, most: int) -> tuple[Integers, Integers, Integers]:
+def _accumulate_order(predictions: Predictions, cell: Integers, most: int) -> tuple[Integers, Integers, Integers]:
     """The kept detections in accumulate order; that order's positions by (class, image, rank); the ranks."""
     order = _stable_order(predictions.image)
-    order = order[np.argsort(-predictions.confidence[order], kind="stable")]
+    order = order[_descending(predictions.confidence[order])]
     order = order[_stable_order(predictions.class_id[order])]
-    image, class_id = predictions.image[order], predictions.class_id[order]
-    by_image = _stable_order(class_id, image)
+    by_cell = _stable_order(cell[order])
     rank = np.empty(len(order), np.int64)
-    rank[by_image] = _within(_starts(class_id[by_image], image[by_image]), len(order))
+    rank[by_cell] = _within(_starts(cell[order][by_cell]), len(order))
     keep = rank < most
     moved = np.cumsum(keep) - 1
-    return order[keep], moved[by_image[keep[by_image]]], rank[keep]
+    return order[keep], moved[by_cell[keep[by_cell]]], rank[keep]
 
 
 def _near_pairs(
-    ground_truth: GroundTruth, predictions: Predictions, order: Integers, lowest: float
+    ground_truth: GroundTruth, predictions: Predictions, rows: Integers, cells: Integers, lowest: float
 ) -> tuple[Integers, Integers, Floats]:
-    """Pairs of one image and class whose IoU reaches the lowest threshold: row of `order`, ground truth, IoU."""
+    """Pairs of one image and class whose IoU reaches the lowest threshold: place in `rows`, ground truth, IoU."""
     chunks = []
-    for detection, truth in _pairs(ground_truth, predictions, order):
-        iou = coco_iou(predictions.ltwh[order[detection]], ground_truth.ltwh[truth], ground_truth.crowd[truth])
+    for detection, truth in _pairs(ground_truth, cells):
+        boxes = predictions.ltwh.take(rows[detection], axis=0)  # a tenth of the time of [...]
+        iou = coco_iou(boxes, ground_truth.ltwh.take(truth, axis=0), ground_truth.crowd[truth])
         near = iou >= _reached(lowest)
         chunks.append((detection[near], truth[near], iou[near]))
     if not chunks:
@@ -301,22 +324,21 @@ def _near_pairs(
     return np.concatenate(detections), np.concatenate(truths), np.concatenate(ious)
 
 
-def _pairs(ground_truth: GroundTruth, predictions: Predictions, order: Integers) -> Iterator[tuple[Integers, Integers]]:
+def _pairs(ground_truth: GroundTruth, cells: Integers) -> Iterator[tuple[Integers, Integers]]:
     """All pairs of one image and class, by detection and then in the order of the file, some at a time."""
-    images = len(ground_truth.image_names)
-    truths = _stable_order(ground_truth.class_id, ground_truth.image)
-    keys = (ground_truth.class_id * images + ground_truth.image)[truths]
-    wanted = predictions.class_id[order] * images + predictions.image[order]
-    first = np.searchsorted(keys, wanted, "left")
-    count = np.searchsorted(keys, wanted, "right") - first
+    known = _cells(ground_truth, ground_truth)
+    truths = _stable_order(known)
+    starts = _starts(cells)
+    first, last = (np.searchsorted(known[truths], cells[starts], side) for side in ("left", "right"))
+    first, count = (np.repeat(each, np.diff(starts, append=len(cells))) for each in (first, last - first))
     total = np.cumsum(count)
     pairs = int(total[-1]) if len(total) else 0
     borders = np.searchsorted(total, np.arange(0, pairs, _PAIRS_AT_ONCE), "right")
-    for low, high in pairwise([*borders.tolist(), len(order)]):
+    for low, high in pairwise([*borders.tolist(), len(cells)]):
         here = count[low:high]
         detection = np.repeat(np.arange(low, high), here)
-        starts = np.cumsum(here) - here
-        yield detection, truths[np.repeat(first[low:high] - starts, here) + np.arange(len(detection))]
+        before = np.cumsum(here) - here
+        yield detection, truths[np.repeat(first[low:high] - before, here) + np.arange(len(detection))]
 
 
 def _reached(iou: float) -> float:
@@ -327,28 +349,30 @@ def _reached(iou: float) -> float:
 
 def _take(
     ground_truth: GroundTruth,
-    predictions: Predictions,
     settings: MatchSettings,
-    order: Integers,
+    cells: Integers,
     detection: Integers,
     truth: Integers,
     iou: Floats,
 ) -> tuple[Integers, NDArray[np.int32]]:
-    """Which rows of `order` are candidates, [C], and what each took at every IoU and area range, [T, A, C].
+    """Which of the detections by cell are candidates, [C], and what each took at every IoU and area range, [T, A, C].
 
-    Detections choose in rounds: the k-th candidate of every image and class chooses in round k, all at once.
+    Detections choose in rounds: the k-th candidate of every cell chooses in round k, all at once.
     """
     starts = _starts(detection)
-    candidates = detection[starts]
-    groups = _starts(predictions.class_id[order[candidates]], predictions.image[order[candidates]])
-    turn = np.repeat(_within(groups, len(candidates)), np.diff(starts, append=len(detection)))
-    candidate = np.repeat(np.arange(len(candidates)), np.diff(starts, append=len(detection)))
+    candidates, choices = detection[starts], np.diff(starts, append=len(detection))
+    candidate = np.repeat(np.arange(len(candidates)), choices)
+    groups = _starts(cells[candidates])
+    turn = np.repeat(_within(groups, len(candidates)), choices)
+    last = np.zeros(len(candidates), np.bool_)
+    last[groups - 1] = True  # of its cell: the one before a start, and the very last
 
     ignored = np.stack([_not_counted(ground_truth, low, high) for _, low, high in settings.areas])  # [A, G]
     # Preference is an integer, so that equal IoUs are told apart by place and unequal ones never by rounding.
     by_preference = np.argsort(iou, kind="stable")
-    preference = np.empty(len(iou), np.int64)
+    preference = np.empty(len(iou), np.int32)
     preference[by_preference] = np.arange(len(iou))
+    wished = np.append(np.tile(truth[by_preference], 2), -1).astype(np.int32)  # what a wish stands for; -1 for none
     reaches = iou >= np.array([_reached(threshold) for threshold in settings.ious])[:, None]  # [T, P]
 
     used = np.zeros((len(settings.ious), len(settings.areas), len(ground_truth)), np.bool_)
@@ -357,13 +381,16 @@ def _take(
     for low, high in _spans(_starts(turn[by_turn]), len(turn)):
         pairs = by_turn[low:high]
         truths = truth[pairs]
-        wish = preference[pairs] + len(iou) * ~ignored[:, truths]  # [A, p]
+        wish = preference[pairs] + np.int32(len(iou)) * ~ignored[:, truths]  # [A, p]
         free = reaches[:, None, pairs] & ~used[:, :, truths]  # [T, A, p]
         first = _starts(candidate[pairs])
-        best = np.maximum.reduceat(np.where(free, wish, -1), first, axis=2)  # [T, A, candidates of this round]
-        t, a, c = np.nonzero(best >= 0)
-        won = truth[by_preference[best[t, a, c] % len(iou)]]
-        taken[t, a, candidate[pairs[first]][c]] = won
+        best = np.maximum.reduceat(np.where(free, wish, np.int32(-1)), first, axis=2)
+        won = wished[best]  # [T, A, candidates of this round]
+        choosing = candidate[pairs[first]]
+        taken[:, :, choosing] = won
+        matters = won[:, :, ~last[choosing]]
+        t, a, c = np.nonzero(matters >= 0)
+        won = matters[t, a, c]
         used[t, a, won] = ~ground_truth.crowd[won]
     return candidates, taken
 

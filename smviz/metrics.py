@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches
 
+Hits = tuple[Integers, ...]  # IoU and candidate of each true positive
+
 _RECALLS = np.linspace(0, 1, 101)  # the recalls at which COCO samples precision
+_NONE = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -94,23 +97,22 @@ def coco_numbers(matches: Matches) -> dict[str, float]:
     AP averages over IoUs and classes, AP50 and AP75 over classes at one IoU; s, m and l are the small, medium and large
     objects. AR1, AR10 and AR100 are the recall with so many detections per image and class, over IoUs and classes.
     """
-    names = [name for name, _, _ in matches.settings.areas]
-    areas = {"s": "small", "m": "medium", "l": "large"}
+    most, known = matches.settings.max_detections, [name for name, _, _ in matches.settings.areas]
+    precision: dict[str, Floats] = {}
+    recall: dict[str, Floats] = {}
+    for letter, area in {"": "all", "s": "small", "m": "medium", "l": "large"}.items():
+        if area in known:
+            true, false = matches.candidate_outcomes(area)
+            hits = np.nonzero(true)
+            precision[letter] = _sampled(matches, area, hits, false).mean(axis=2)
+            limits = most if area == "all" else most[-1:]
+            recall |= {f"{limit}{letter}": _recall(matches, area, hits, limit) for limit in limits}
     ious = np.array(matches.settings.ious)
-    precision = average_precision(matches)
-    numbers = {"AP": _mean(precision)}
-    numbers |= {f"AP{t}": _mean(precision[np.isclose(ious, t / 100)]) for t in (50, 75)}
-    numbers |= {
-        f"AP{letter}": _mean(average_precision(matches, area)) if area in names else np.nan
-        for letter, area in areas.items()
-    }
-    for most in (1, 10, 100):
-        known = most in matches.settings.max_detections
-        numbers[f"AR{most}"] = _mean(average_recall(matches, most)) if known else np.nan
-    most = matches.settings.max_detections[-1]
-    for letter, area in areas.items():
-        numbers[f"AR{letter}"] = _mean(average_recall(matches, most, area)) if area in names else np.nan
-    return numbers
+    numbers = {"AP": _mean(precision[""])}
+    numbers |= {f"AP{t}": _mean(precision[""][np.isclose(ious, t / 100)]) for t in (50, 75)}
+    numbers |= {f"AP{letter}": _mean(precision.get(letter, _NONE)) for letter in "sml"}
+    numbers |= {f"AR{limit}": _mean(recall.get(str(limit), _NONE)) for limit in (1, 10, 100)}
+    return numbers | {f"AR{letter}": _mean(recall.get(f"{most[-1]}{letter}", _NONE)) for letter in "sml"}
 
 
 def average_precision(matches: Matches, area: str = "all") -> Floats:
@@ -122,20 +124,17 @@ def average_precision(matches: Matches, area: str = "all") -> Floats:
     Raises:
         BadSetting: when the settings of this matching do not have the area range.
     """
-    positives = matches.positives(area)
-    true, false = matches.candidate_outcomes(area)  # [T, C]
-    background = _running(matches.background(area))
-    classes = np.arange(len(positives) + 1)
-    first = background[np.searchsorted(matches.class_id, classes)]
-    borders = np.searchsorted(matches.class_id[matches.candidate], classes)
-    average = np.full((len(true), len(positives)), np.nan)
-    for k in np.flatnonzero(positives):
-        rows = slice(borders[k], borders[k + 1])
-        far = background[matches.candidate[rows]] - first[k]  # false positives so far with no object near
-        wrong = np.cumsum(false[:, rows], axis=1) + far
-        for t, hits in enumerate(true[:, rows]):
-            average[t, k] = _average_precision(wrong[t, hits], int(positives[k]))
+    average: Floats = precision_at_recalls(matches, area).mean(axis=2)
     return average
+
+
+def precision_at_recalls(matches: Matches, area: str = "all") -> Floats:
+    """What COCO's average precision averages, float64 [T, K, 101]; NaN for a class without an object.
+
+    The precision envelope at the recalls 0, 0.01 to 1 (`accumulate` in `cocoeval.py`). Raises as `average_precision`.
+    """
+    true, false = matches.candidate_outcomes(area)
+    return _sampled(matches, area, np.nonzero(true), false)
 
 
 def average_recall(matches: Matches, max_detections: int, area: str = "all") -> Floats:
@@ -147,12 +146,8 @@ def average_recall(matches: Matches, max_detections: int, area: str = "all") -> 
     if max_detections not in matches.settings.max_detections:
         known = ", ".join(map(str, matches.settings.max_detections))
         raise BadSetting(f"{max_detections} detections per image was not asked for.", f"Choose one of {known}.")
-    positives = matches.positives(area)
     true, _ = matches.candidate_outcomes(area)
-    true = true & (matches.rank[matches.candidate] < max_detections)
-    class_id = matches.class_id[matches.candidate]
-    found = np.stack([np.bincount(class_id[row], minlength=len(positives)) for row in true])
-    return _ratio(found, positives)
+    return _recall(matches, area, np.nonzero(true), max_detections)
 
 
 def precision_recall(matches: Matches, class_id: int | None = None, iou: float = 0.5) -> PrecisionRecall:
@@ -240,18 +235,69 @@ def _mean(values: Floats) -> float:
     return float(defined.mean()) if len(defined) else np.nan
 
 
-def _running(flags: Flags) -> Integers:
-    """How many flags are set before each position, int64 [N + 1]."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags)])
+def _sampled(matches: Matches, area: str, hits: Hits, false: Flags) -> Floats:
+    """`precision_at_recalls` from the candidates' outcomes; a curve for each IoU and class, all curves in one row."""
+    positives = matches.positives(area)
+    iou, hit = hits  # by IoU, then by class, then by descending confidence
+    curve = _curve(matches, hits)
+    length = np.bincount(curve, minlength=len(false) * len(positives))
+    start = np.cumsum(length) - length
+    found = np.arange(len(hit)) - start[curve] + 1
+    precision = found / (found + _wrong_before(matches, area, false)[iou, hit])
+    envelope = np.append(_envelopes(precision, curve), 0.0)
+    needed = _objects_needed(positives)  # [K, 101]
+    length, start = length.reshape(len(false), -1, 1), start.reshape(len(false), -1, 1)
+    sampled = envelope[np.where(needed < length, start + needed, -1)]  # 0 beyond the last recall
+    sampled[:, positives == 0] = np.nan
+    return sampled
 
 
-def _average_precision(wrong: Integers, positives: int) -> float:
-    """From the false positives that stand before each true positive."""
-    found = np.arange(1, len(wrong) + 1)
-    precision = found / (found + wrong)
-    envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)  # 0 beyond the last recall
-    at = np.searchsorted(found / positives, _RECALLS, side="left")
-    return float(envelope[at].mean())
+def _recall(matches: Matches, area: str, hits: Hits, most: int) -> Floats:
+    positives, ious = matches.positives(area), len(matches.settings.ious)
+    kept = matches.rank[matches.candidate][hits[1]] < most
+    found = np.bincount(_curve(matches, hits)[kept], minlength=ious * len(positives))
+    return _ratio(found.reshape(ious, -1), positives)
+
+
+def _curve(matches: Matches, hits: Hits) -> Integers:
+    """The IoU and class of each true positive as one number."""
+    iou, hit = hits
+    return iou * len(matches.ground_truth.class_names) + matches.class_id[matches.candidate][hit]
+
+
+def _wrong_before(matches: Matches, area: str, false: Flags) -> Integers:
+    """The false positives of its class that stand before each candidate at every IoU, int64 [T, C]."""
+    class_id = matches.class_id[matches.candidate]
+    classes = np.arange(len(matches.ground_truth.class_names))
+    far = np.cumsum(matches.background(area))
+    far_of_class = np.append(0, far)[np.searchsorted(matches.class_id, classes)]
+    near = np.cumsum(false, axis=1, dtype=np.int64)
+    near_of_class = np.pad(near, ((0, 0), (1, 0)))[:, np.searchsorted(class_id, classes)]
+    near += far[matches.candidate]
+    near -= (near_of_class + far_of_class)[:, class_id]
+    return near
+
+
+def _envelopes(precision: Floats, curve: Integers) -> Floats:
+    """The highest precision from each point to the end of its curve; the points of a curve stand together."""
+    order = np.argsort(precision)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    # A later curve's points must not count, so each curve stands above all that follow; whole numbers keep it exact.
+    offset = (curve.max(initial=0) - curve) * len(order)
+    place += offset
+    highest: Floats = precision[order[np.maximum.accumulate(place[::-1])[::-1] - offset]]
+    return highest
+
+
+def _objects_needed(positives: Integers) -> Integers:
+    """The first n with n + 1 of the objects reaching each of COCO's recalls, int64 [K, 101]."""
+    objects = np.maximum(positives, 1)[:, None]
+    # The product may round either way, the quotient is what COCO compares: so begin below and count up.
+    first: Integers = np.maximum(np.floor(_RECALLS * objects).astype(np.int64) - 2, 0)
+    for _ in range(3):
+        first += (first + 1) / objects < _RECALLS
+    return first
 
 
 def _at(matches: Matches, confidence: float, iou: float) -> tuple[Flags, Flags]:

@@ -313,6 +313,7 @@ class Predictions:
         ltwh: float64 [D, 4], left, top, width, height in pixels.
         confidence: float64 [D].
         notes: what was left out and why, in words for a person.
+        skipped: the results that could not be read, each named.
     """
 
     image: NDArray[np.int64]
@@ -320,6 +321,7 @@ class Predictions:
     ltwh: NDArray[np.float64]
     confidence: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         columns_of: tuple[tuple[str, type[np.generic], int], ...] = (

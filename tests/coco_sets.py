@@ -6,6 +6,7 @@ import json
 from functools import cache
 
 import numpy as np
+import ultrafast_pycocotools
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -85,24 +86,71 @@ def random_columns(seed):
     return columns(*random_set(seed))
 
 
-def pycocotools(truth, results):
-    """The evaluation by pycocotools, with every id shifted by one, because it takes annotation 0 for no match."""
+def dense_set(seed):
+    """Four images with about 180 detections of one class on each, more than COCO keeps, and few of another class.
+
+    Objects and crowds overlap each other, so that who chooses first decides what is left. Scores tie at even seeds.
+    """
+    rng = np.random.default_rng(seed)
+    annotations, results = [], []
+    for image_id in range(4):
+        boxes = np.concatenate([rng.uniform(0, 120, (14, 2)), rng.uniform(15, 130, (14, 2))], axis=1)
+        for box in boxes:
+            area = float(rng.choice([box[2] * box[3], 32.0**2, 96.0**2]))
+            annotations.append((image_id, int(rng.random() < 0.15), box, area, int(rng.random() < 0.2)))
+        for _ in range(210):
+            box = boxes[rng.integers(len(boxes))] + rng.normal(0, rng.choice([1.0, 5.0, 20.0]), 4)
+            box[2:] = np.maximum(box[2:], 1)
+            results.append((image_id, int(rng.random() < 0.15), box, round(rng.random(), 12 if seed % 2 else 2)))
+    return coco_json(range(4), 2, annotations), results_json([results[i] for i in rng.permutation(len(results))])
+
+
+def shifted(truth, results, by=1):
+    """A copy of the files with every id raised."""
     truth, results = json.loads(json.dumps([truth, results]))
     for entry in truth["images"] + truth["annotations"] + truth["categories"]:
-        entry["id"] += 1
+        entry["id"] += by
     for entry in truth["annotations"] + results:
-        entry["image_id"] += 1
-        entry["category_id"] += 1
+        entry["image_id"] += by
+        entry["category_id"] += by
+    return truth, results
+
+
+def pycocotools(truth, results, evaluator=COCOeval, shift=1):
+    """The evaluation by pycocotools, with every id shifted by one, because it takes annotation 0 for no match."""
+    truth, results = shifted(truth, results, shift)
     with contextlib.redirect_stdout(io.StringIO()):
         known, found = COCO(), COCO()
         known.dataset = truth
         known.createIndex()
         found.dataset = truth | {"annotations": []}
         found.createIndex()
-        evaluation = COCOeval(known, known.loadRes(results) if results else found, "bbox")
+        evaluation = evaluator(known, known.loadRes(results) if results else found, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
+    return evaluation
+
+
+class HeedsIgnore(COCOeval):
+    """pycocotools, but an annotation that is `difficult` is ignored as `evaluateImg` ignores what is marked `ignore`.
+
+    Its own `_prepare` reads `ignore` and then overwrites it by `iscrowd`.
+    """
+
+    def _prepare(self):
+        super()._prepare()
+        for truths in self._gts.values():
+            for truth in truths:
+                truth["ignore"] = truth["ignore"] or truth.get("difficult", 0)
+
+
+def ultrafast(truth, results):
+    """The evaluation by ultrafast-pycocotools, another program in another language; it takes ids as they are."""
+    known = ultrafast_pycocotools.COCO(truth)
+    evaluation = ultrafast_pycocotools.COCOeval(known, known.loadRes(results), "bbox")
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.run()
     return evaluation
 
 

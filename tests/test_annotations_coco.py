@@ -14,7 +14,7 @@ from smviz.annotations import (
     read_results,
     results_json,
 )
-from smviz.errors import BadAnnotations
+from smviz.errors import BadAnnotations, BadSource
 from smviz.matching import match
 from smviz.metrics import coco_numbers
 
@@ -192,6 +192,65 @@ class TestWhatIsLeftOut:
             "2 annotations repeat an id; each counts as an object.",
         )
 
+    def test_each_annotation_that_is_left_out_is_named(self):
+        """By its id, or by its place where it has none, with the reason."""
+        file = truth(
+            [
+                annotation(id=3, image_id=9),
+                annotation(id="x", category_id=9),
+                annotation(id=None, bbox=[0, 0, 0, 1]),
+                annotation(id=0, bbox=None),
+                annotation(),
+            ]
+        )
+        ground_truth = parse_ground_truth(json.dumps(file).encode(), "labels.json")
+        assert len(ground_truth) == 1
+        assert [str(record) for record in ground_truth.skipped] == [
+            "labels.json, annotation 3: its image is not listed",
+            "labels.json, annotation x: its category is not listed",
+            "labels.json, annotation number 2 (from 0): its box is not four numbers with width and height above 0",
+            "labels.json, annotation 0: its box is not four numbers with width and height above 0",
+        ]
+
+    @pytest.mark.parametrize(
+        ("broken", "where", "why"),
+        [
+            ("text", "number 1 (from 0)", "got `str`"),
+            (None, "number 1 (from 0)", "got `null`"),
+            ({}, "number 1 (from 0)", "image_id"),
+            (annotation(image_id=None), "5", "image_id"),
+            (annotation(image_id=[1]), "5", "at `image_id`"),
+            (annotation(bbox=["1", 2, 3, 4]), "5", "at `bbox[0]`"),
+            (annotation(bbox={"x": 1}), "5", "at `bbox`"),
+            (annotation(area="big"), "5", "at `area`"),
+            (annotation(id=True), "number 1 (from 0)", "at `id`"),
+        ],
+        ids=str,
+    )
+    def test_an_entry_of_another_kind_stops_nothing(self, broken, where, why):
+        """It is named with what is wrong in it, and the annotations around it are read."""
+        ground_truth = parsed(truth([annotation(id=1), broken, annotation(id=2, category_id=1)]))
+        assert ground_truth.class_id.tolist() == [1, 0]
+        (record,) = ground_truth.skipped
+        assert (record.where, why in record.why) == (f"annotation {where}", True)
+        assert ground_truth.notes == (f"1 records were left out: {record.why}.",)
+
+    def test_broken_images_and_categories(self):
+        """They are named too; annotations that need them are left out like any that point nowhere."""
+        file = truth([annotation(), annotation(id=6, image_id=2)], ["?", {"id": 2}], [{"name": "dog"}, {"id": 2}])
+        ground_truth = parsed(file)
+        assert (ground_truth.image_names, ground_truth.class_names, len(ground_truth)) == (("2",), ("category 2",), 1)
+        assert [record.where for record in ground_truth.skipped] == [
+            "image number 0 (from 0)",
+            "category number 0 (from 0)",
+            "annotation 5",
+        ]
+
+    def test_sizes_that_no_image_has(self):
+        """They are as unknown as missing ones."""
+        images = [{"id": at, "width": side, "height": 10} for at, side in enumerate([-1, 0, 1e300, 10**9, 640.0])]
+        assert parsed(truth([], images)).image_sizes.tolist() == [[0, 0]] * 4 + [[640, 10]]
+
     def test_repeated_annotation_ids(self):
         """Each annotation counts, whatever its id; one file without ids is fine."""
         ground_truth = parsed(truth([annotation(), annotation(image_id=2)]))
@@ -222,15 +281,13 @@ class TestRefusals:
             b'{"images": [], "annotations": [], "categories": []}',
             b'{"images": [{"id": 1}], "annotations": [], "categories": []}',
             b'{"images": [{"id": 1}], "categories": [{"id": 1}]}',
-            b'{"images": [{"id": true}], "annotations": [], "categories": [{"id": 1}]}',
-            b'{"images": [{}], "annotations": [], "categories": [{"id": 1}]}',
             b'{"images": {"1": "a.jpg"}, "annotations": [], "categories": [{"id": 1}]}',
             b"\xff\xd8\xff\xe0\x00\x10JFIF",
             b"\xff\xfe\x00",
             b'{"images": [{"id": "\xff"}]}',
             b'{"info": ' + b"[" * 100_000,
             b'{"info": NaN, "images": ' + b"[" * 100_000,
-            b"<annotation></annotation>",
+            b"<annotations",
         ],
         ids=lambda data: data[:40],
     )
@@ -240,26 +297,19 @@ class TestRefusals:
             parse_ground_truth(data, "labels.json")
         assert '"images", "annotations" and "categories"' in caught.value.advice
 
-    @pytest.mark.parametrize(
-        ("change", "where"),
-        [
-            ({"bbox": ["1", 2, 3, 4]}, r"annotations\[0\].bbox\[0\]"),
-            ({"bbox": {"x": 1}}, r"annotations\[0\].bbox"),
-            ({"area": "big"}, r"annotations\[0\].area"),
-            ({"image_id": None}, "image_id"),
-            ({"image_id": [1]}, r"annotations\[0\].image_id"),
-        ],
-        ids=str,
-    )
-    def test_fields_of_another_kind(self, change, where):
-        """A field that is no number where one is needed is told with its place."""
-        with pytest.raises(BadAnnotations, match=where):
-            parsed(truth([annotation(**change)]))
+    @pytest.mark.parametrize("image", [{}, "a.jpg", {"id": True}, {"id": None}, 7], ids=str)
+    def test_files_without_one_good_image(self, image):
+        """When no image can be used there is no data set, and the first reasons are told."""
+        with pytest.raises(BadAnnotations, match=r"no image that can be used.*image number 0"):
+            parsed(truth(images=[image]))
 
     def test_two_images_of_one_id(self):
-        """Which one is meant cannot be known."""
+        """Which one is meant cannot be known, unless the entries are the same."""
         with pytest.raises(BadAnnotations, match="image id 1"):
             parsed(truth([], [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]))
+        twice = parsed(truth(images=[{"id": 1, "file_name": "a"}, {"id": 2}, {"id": 1, "file_name": "a"}]))
+        assert (twice.image_names, twice.image.tolist()) == (("a", "2"), [0])
+        assert twice.notes == ("1 images are listed again, with the same entry; each counts once.",)
 
     def test_two_categories_of_one_id(self):
         """Which one is meant cannot be known."""
@@ -274,7 +324,7 @@ class TestRefusals:
     def test_files_that_cannot_be_opened(self, tmp_path):
         """A path that is missing, or a folder, is told with its name."""
         for path in (tmp_path / "missing.json", tmp_path):
-            with pytest.raises(BadAnnotations, match=path.name):
+            with pytest.raises((BadAnnotations, BadSource), match=path.name):
                 read_ground_truth(path)
             with pytest.raises(BadAnnotations, match=path.name):
                 read_results(path, parsed(truth()))
@@ -324,20 +374,38 @@ class TestResults:
             [{**result(), "bbox": [1, 2, 3, None]}],
             [{"image_id": 1, "category_id": 2, "segmentation": {}, "score": 0.5}],
             [{**result(), "score": float("nan")}],
-            [result(), {**result(), "bbox": [1, 2, float("inf"), 4]}],
+            [{**result(), "bbox": [1, 2, float("inf"), 4]}],
         ],
         ids=str,
     )
     def test_anything_else_is_refused(self, results):
-        """What is no list of results is named, with what to do."""
+        """What is no list of results, or a list without one that can be used, is named, with what to do."""
         with pytest.raises(BadAnnotations, match=r"^found\.json") as caught:
             parse_results(json.dumps(results).encode(), parsed(truth()), "found.json")
         assert caught.value.advice
 
-    def test_the_first_broken_result_is_told(self):
-        """A score that is no number is found in a large file by its place."""
-        with pytest.raises(BadAnnotations, match=r"result 1 .*the file has 2"):
-            parsed_results([result(), result(score=float("nan")), result(score=float("inf"))])
+    @pytest.mark.parametrize(
+        "broken",
+        ["text", None, [1], {}, {**result(), "bbox": [1, 2, 3]}, {**result(), "score": "0.9"}, result(score=None)],
+        ids=str,
+    )
+    def test_a_broken_result_stops_nothing(self, broken):
+        """It is left out and named by its place, and the others are read."""
+        predictions = parsed_results([result(score=0.5), broken, result(image_id=2)])
+        assert predictions.confidence.tolist() == [0.5, 0.9]
+        assert [record.where for record in predictions.skipped] == ["result number 1 (from 0)"]
+        assert predictions.notes[0].startswith("1 broken results were left out: result number 1 (from 0): ")
+
+    def test_scores_and_boxes_that_are_not_finite(self):
+        """They are named by their place, and the note tells the first."""
+        infinite = result(bbox=[0, 0, float("inf"), 1])
+        predictions = parsed_results([result(), result(score=float("nan")), infinite])
+        assert len(predictions) == 1
+        places = ["result number 1 (from 0)", "result number 2 (from 0)"]
+        assert [record.where for record in predictions.skipped] == places
+        behind = parsed_results([result(), "text", infinite])
+        assert sorted(record.where for record in behind.skipped) == places
+        assert predictions.notes[0].startswith("2 broken results were left out: result number 1 (from 0): ")
 
 
 class TestRoundTrip:
@@ -358,6 +426,12 @@ class TestRoundTrip:
             np.testing.assert_array_equal(getattr(again, column), getattr(predictions, column))
         expected = coco_numbers(match(ground_truth, predictions))
         np.testing.assert_array_equal(list(coco_numbers(match(truth_again, again)).values()), list(expected.values()))
+
+    def test_objects_to_ignore(self):
+        """They are written with a key of smviz's own, and stay what they are."""
+        ground_truth = parsed(truth([annotation(), annotation(id=6, difficult=1)]))
+        assert ground_truth.ignore.tolist() == [False, True]
+        assert parse_ground_truth(ground_truth_json(ground_truth)).ignore.tolist() == [False, True]
 
     def test_full_precision_and_text_ids(self):
         """The last bit of a float and the text of an id are kept; other tools find no annotation id 0."""

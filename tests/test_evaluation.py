@@ -117,6 +117,32 @@ class TestPredictionsFrom:
             "3 detections are of classes that the ground truth does not have and were left out: bird (2), fox.",
         )
 
+    def test_a_class_map_says_what_a_name_means(self):
+        """The map comes first; several names may mean one class, and names that are not in it are found as ever."""
+        ground_truth = named_truth(["a.jpg"], ["vehicle", "person", "Dog"])
+        rows = [(name, 0.5, (0, 0, 1, 1)) for name in ("car", "van", "DOG", "person", "Person")]
+        class_map = {"car": "vehicle", "van": "vehicle", "person": "Dog"}
+        predictions = predictions_from([outcome("a.jpg", rows)], parse, ground_truth, class_map)
+        assert predictions.class_id.tolist() == [0, 0, 2, 2, 1]
+        assert predictions.notes == ()
+
+    def test_a_class_may_be_left_out_on_purpose(self):
+        """A class that the map gives no meaning is counted in a note of its own, even where its name would match."""
+        rows = [(name, 0.5, (0, 0, 1, 1)) for name in ("dog", "dog", "cat", "fox", "bird", "Dog")]
+        class_map = {"dog": None, "fox": None}
+        predictions = predictions_from([outcome("a.jpg", rows)], parse, named_truth(["a.jpg"]), class_map)
+        assert predictions.class_id.tolist() == [1, 0]
+        assert predictions.notes == (
+            "1 detections are of classes that the ground truth does not have and were left out: bird.",
+            "3 detections are of classes that are left out on purpose: dog (2), fox.",
+        )
+
+    def test_a_class_map_of_another_ground_truth_is_refused(self):
+        """A class that is not there is named, also when no image needs it."""
+        with pytest.raises(BadSetting, match="does not have: lorry") as caught:
+            predictions_from([], parse, named_truth([]), {"van": "lorry", "Katze": " CAT"})
+        assert caught.value.advice == "It has 2, such as dog, cat."
+
     def test_failed_and_unreadable_images_have_no_detections(self):
         """Neither stops the evaluation; both are told by name."""
         predictions = joined(named_truth(["a", "b", "c"]), failed("a"), outcome("b", None), outcome("c"))

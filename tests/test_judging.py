@@ -118,6 +118,14 @@ class TestJudge:
         evaluation = judge(ground_truth, [outcome("0.jpg", [("fish", 0.9, XYXY)])], parse)
         assert evaluation.matches.class_id.tolist() == [1]
 
+    def test_a_class_map_is_used(self):
+        """What the endpoint calls otherwise is judged; without the map it would all be missed."""
+        ground_truth, run = truth((0, 0, BOX), images=1), [outcome("0.jpg", [("Ding", 0.9, XYXY)])]
+        assert judge(ground_truth, run, parse).numbers["AP"] == 0
+        assert judge(ground_truth, run, parse, class_map={"Ding": "class 0"}).numbers["AP"] == 1
+        with pytest.raises(BadSetting, match="does not have: class 9"):
+            judge(ground_truth, run, parse, class_map={"Ding": "class 9"})
+
     def test_notes_of_the_ground_truth_stay(self):
         """What was mended while reading is told before what was left out while joining."""
         data = json.loads(ground_truth_json(truth((0, 0, BOX))))

@@ -1,173 +1,180 @@
-"""COCO JSON: ground truth ("instances") and detections ("results"), read into columns and written back.
+"""COCO ground truth ("instances"), read into columns and written back, and JumpStart's likeness of it.
 
-The format is described at https://cocodataset.org/#format-data and https://cocodataset.org/#format-results.
-Images and classes are numbered in the order of their ids, as COCO's own evaluation orders them.
+The format is described at https://cocodataset.org/#format-data. Images and classes are numbered in the order of their
+ids, as COCO's own evaluation orders them. SageMaker JumpStart's annotations.json has the same lists, but its boxes are
+the corners left, top, right and bottom, and class names may be missing. Which of the two a file is, only its numbers
+tell: see `box_order`.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
-from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from smviz.errors import BadAnnotations
-from smviz.records import GroundTruth, Predictions
-
-Id = int | float | str
-Kind = TypeVar("Kind")
-
-_BOM = b"\xef\xbb\xbf"
-_NO_BOX = (np.nan,) * 4
-_GROUND_TRUTH_ADVICE = 'Give a COCO file: a JSON object with "images", "annotations" and "categories".'
-_RESULTS_ADVICE = (
-    "Give COCO results: a JSON list of objects with image_id, category_id, bbox [left, top, width, height] and score."
+from smviz.annotations.assembly import counted, no_image
+from smviz.annotations.documents import Document
+from smviz.annotations.fields import Unusable, clean, listed
+from smviz.annotations.files import Files
+from smviz.annotations.format import Format
+from smviz.annotations.instances import (
+    ADVICE,
+    Annotation,
+    Category,
+    Image,
+    Instances,
+    boxes,
+    by_id,
+    distinct,
+    index,
+    instances_of,
+    pixels,
+    plain,
+    positions,
 )
+from smviz.errors import BadAnnotations
+from smviz.records import GroundTruth, Skipped
+
+_TRIED = 2_000  # boxes that telling the order looks at, spread over the file
+_TOLERANCE = 1.0  # pixels by which labels lie outside of their image
 
 
-class _Image(msgspec.Struct, gc=False):
-    id: Id
-    file_name: str | None = None
-    width: int | float | None = None
-    height: int | float | None = None
+def box_order(instances: Instances) -> tuple[int, int, int]:
+    """How many boxes were looked at, and how many of them fit as left, top, width, height, and how many as corners.
 
-
-class _Category(msgspec.Struct, gc=False):
-    id: Id
-    name: str | None = None
-
-
-class _Annotation(msgspec.Struct, gc=False):
-    image_id: Id
-    category_id: Id
-    id: Id | None = None
-    bbox: list[float | None] | None = None
-    area: float | None = None
-    iscrowd: int | float | bool | None = None
-
-
-class _Instances(msgspec.Struct):
-    images: list[_Image]
-    annotations: list[_Annotation]
-    categories: list[_Category]
-
-
-class _Result(msgspec.Struct, gc=False):
-    image_id: Id
-    category_id: Id
-    bbox: tuple[float, float, float, float]
-    score: float
-
-
-def read_ground_truth(path: Path) -> GroundTruth:
-    """The ground truth in a COCO file.
-
-    Raises:
-        BadAnnotations: when the file cannot be opened, or as `parse_ground_truth`.
+    The first fit when left + width and top + height stay within the image, the second when right and bottom do and lie
+    beyond left and top. Where the size of the image is not told, only the signs count.
     """
-    return parse_ground_truth(_read(path), path.name)
+    step = max(len(instances.annotations) // _TRIED, 1)
+    tried = instances.annotations[::step]
+    image = positions(index(image.id for image in instances.images), (a.image_id for a in tried))
+    box = boxes(tried)
+    known = (image >= 0) & np.isfinite(box).all(axis=1)
+    box, sizes = box[known], pixels(instances.images)[image[known]]
+    edge = np.where(sizes > 0, sizes + _TOLERANCE, np.inf)
+    start, end = box[:, :2], box[:, 2:]
+    as_ltwh = ((end > 0) & (start + end <= edge)).all(axis=1)
+    as_corners = ((end > start) & (end <= edge)).all(axis=1)
+    return len(box), int(as_ltwh.sum()), int(as_corners.sum())
 
 
-def parse_ground_truth(data: bytes, name: str = "annotations") -> GroundTruth:
-    """The ground truth in the bytes of a COCO file; `name` is what messages call it.
-
-    An annotation whose image, category or box cannot be used is left out and counted in `notes`. An `area` that is
-    missing, negative or no number is width x height. Segmentations and unknown keys are not looked at.
-
-    Raises:
-        BadAnnotations: when it is no COCO ground truth, lists no image or no category, or when two images or
-            categories share an id, or two images a file name.
-    """
-    file = _decode(data, _Instances, name, _GROUND_TRUTH_ADVICE)
-    images = sorted(file.images, key=lambda image: _by_id(image.id))
-    categories = sorted(file.categories, key=lambda category: _by_id(category.id))
-    image = _positions(_index([image.id for image in images], "image", name), (a.image_id for a in file.annotations))
-    class_id = _positions(
-        _index([category.id for category in categories], "category", name), (a.category_id for a in file.annotations)
+def recognise(document: Document) -> str | None:
+    """The three lists, and boxes that fit as left, top, width and height."""
+    instances = _look(document)
+    if instances is None or instances.categories is None:
+        return None
+    tried, as_ltwh, as_corners = document.once(_order)
+    if as_corners > as_ltwh:
+        return None
+    return (
+        'it has "images", "annotations" and "categories", and '
+        f"{as_ltwh} of {tried} boxes stay within their image as left, top, width, height"
     )
-    ltwh = np.array([_box(a.bbox) for a in file.annotations], np.float64).reshape(-1, 4)
-    area = np.array([np.nan if a.area is None else a.area for a in file.annotations], np.float64)
+
+
+def recognise_jumpstart(document: Document) -> str | None:
+    """The lists, and boxes that fit as corners."""
+    instances = _look(document)
+    if instances is None:
+        return None
+    tried, as_ltwh, as_corners = document.once(_order)
+    if not tried or as_corners < tried or (instances.categories and not as_corners):
+        return None
+    rest = "" if instances.categories is not None else '; it has no "categories"'
+    return (
+        f"all of {tried} boxes are corners (right and bottom beyond left and top, within the image), and "
+        f"{tried - as_ltwh} would leave their image as left, top, width, height{rest}"
+    )
+
+
+def read(files: Files) -> GroundTruth:
+    """The ground truth in the one COCO file of a source."""
+    document = _only(files)
+    return columns(_instances(document), document.name, files.unreadable)
+
+
+def read_jumpstart(files: Files) -> GroundTruth:
+    """The ground truth in the one annotations.json of a source."""
+    document = _only(files)
+    instances = _instances(document)
+    if not instances.categories:
+        ids = {annotation.category_id for annotation in instances.annotations}
+        instances.categories = [Category(identity) for identity in ids]
+    for annotation in instances.annotations:
+        if annotation.bbox and len(annotation.bbox) == 4 and None not in annotation.bbox:
+            left, top, right, bottom = annotation.bbox
+            annotation.bbox = [left, top, right - left, bottom - top]  # type: ignore[operator]
+    return columns(instances, document.name, files.unreadable)
+
+
+def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ()) -> GroundTruth:
+    """The columns of a file's entries; `name` is what messages call it.
+
+    An annotation whose image, category or box cannot be used is left out, counted in `notes` and named in `skipped`. An
+    `area` that is missing, negative or no number is width x height. Segmentations and unknown keys are not looked at.
+
+    Raises:
+        BadAnnotations: when it lists no image or no category, or when two different images or categories share an id,
+            or two images a file name.
+    """
+    annotations = instances.annotations
+    if not instances.images and instances.skipped:
+        raise no_image(name, instances.skipped)
+    images = sorted(distinct(instances.images, "image", name), key=by_id)
+    categories = sorted(distinct(instances.categories or [], "category", name), key=by_id)
+    image = positions(index(image.id for image in images), (a.image_id for a in annotations))
+    class_id = positions(index(category.id for category in categories), (a.category_id for a in annotations))
+    ltwh = boxes(annotations)
+    area = np.array([np.nan if a.area is None else a.area for a in annotations], np.float64)
     mended = ~(np.isfinite(area) & (area >= 0))
-    area = np.where(mended, ltwh[:, 2] * ltwh[:, 3], area)
-    usable = (ltwh[:, 2] > 0) & (ltwh[:, 3] > 0) & np.isfinite(ltwh.sum(axis=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        area = np.where(mended, ltwh[:, 2] * ltwh[:, 3], area)
+        usable = (ltwh[:, 2] > 0) & (ltwh[:, 3] > 0) & np.isfinite(ltwh.sum(axis=1)) & np.isfinite(area)
     keep = (image >= 0) & (class_id >= 0) & usable
-    class_names = tuple(category.name or f"category {_plain(category.id)}" for category in categories)
+    class_names = tuple(clean(c.name) if c.name else f"category {plain(c.id)}" for c in categories)
+    same_name, again = _repeats(class_names), len(instances.images) - len(images)
+    skipped = (*unreadable, *instances.skipped)
     return GroundTruth(
         image_names=_file_names(images, name),
-        image_ids=tuple(_plain(image.id) for image in images),
-        image_sizes=np.array([(image.width or 0, image.height or 0) for image in images], np.float64).astype(np.int64),
+        image_ids=tuple(plain(image.id) for image in images),
+        image_sizes=pixels(images),
         class_names=class_names,
-        category_ids=tuple(_plain(category.id) for category in categories),
+        category_ids=tuple(plain(category.id) for category in categories),
         image=image[keep],
         class_id=class_id[keep],
         ltwh=ltwh[keep],
         area=area[keep],
-        crowd=np.array([bool(a.iscrowd) for a in file.annotations], np.bool_)[keep],
-        notes=_notes(
-            (image < 0, "annotations on images that the file does not list were left out."),
-            (class_id < 0, "annotations of categories that the file does not list were left out."),
-            (~usable, "annotations without a usable box (four numbers, width and height > 0) were left out."),
-            (mended & keep, "annotations have no usable area; width x height of the box is used."),
-            (_repeats(a.id for a in file.annotations), "annotations repeat an id; each counts as an object."),
-            (_repeats(class_names), "categories repeat a name; they stay apart, and a name means the most frequent."),
+        crowd=np.array([bool(a.iscrowd) for a in annotations], np.bool_)[keep],
+        ignore=np.array([bool(a.difficult) for a in annotations], np.bool_)[keep],
+        notes=(
+            *notes(
+                (image < 0, "annotations on images that the file does not list were left out."),
+                (class_id < 0, "annotations of categories that the file does not list were left out."),
+                (~usable, "annotations without a usable box (four numbers, width and height > 0) were left out."),
+                (mended & keep, "annotations have no usable area; width x height of the box is used."),
+                (_repeats(a.id for a in annotations), "annotations repeat an id; each counts as an object."),
+                (same_name, "categories repeat a name; they stay apart, and a name means the most frequent."),
+                (again, "images are listed again, with the same entry; each counts once."),
+            ),
+            *counted(skipped),
         ),
-    )
-
-
-def read_results(path: Path, ground_truth: GroundTruth) -> Predictions:
-    """The detections in a COCO results file, joined with the ground truth by id.
-
-    Raises:
-        BadAnnotations: when the file cannot be opened, or as `parse_results`.
-    """
-    return parse_results(_read(path), ground_truth, path.name)
-
-
-def parse_results(data: bytes, ground_truth: GroundTruth, name: str = "results") -> Predictions:
-    """The detections in the bytes of a COCO results file; `name` is what messages call it.
-
-    Detections on unknown images or categories are left out and counted in `notes`. A box without width or height is
-    kept, as COCO's evaluation keeps it: it matches nothing.
-
-    Raises:
-        BadAnnotations: when it is no list of results, or a box or score is not a finite number.
-    """
-    image, class_id, ltwh, confidence = _result_columns(data, ground_truth, name)
-    broken = ~(np.isfinite(ltwh).all(axis=1) & np.isfinite(confidence))
-    if broken.any():
-        at = int(np.argmax(broken))
-        raise BadAnnotations(
-            f"{name}: the box or score of result {at} (counted from 0) is not a finite number.",
-            f"Leave out or mend such results; the file has {int(broken.sum())}.",
-        )
-    flat = (ltwh[:, 2:] <= 0).any(axis=1)
-    keep = (image >= 0) & (class_id >= 0)
-    return Predictions(
-        image=image[keep],
-        class_id=class_id[keep],
-        ltwh=ltwh[keep],
-        confidence=confidence[keep],
-        notes=_notes(
-            (image < 0, "detections on images that the ground truth does not list were left out."),
-            (class_id < 0, "detections of categories that the ground truth does not list were left out."),
-            (flat & keep, "detections have no width or no height; they match nothing."),
-        ),
+        skipped=(*skipped, *_left_out(annotations, name, image, class_id, usable)),
     )
 
 
 def ground_truth_json(ground_truth: GroundTruth) -> bytes:
-    """COCO ground truth as JSON; `parse_ground_truth` reads the same columns from it. Annotation ids start at 1."""
+    """COCO ground truth as JSON; `parse_ground_truth` reads the same columns from it. Annotation ids start at 1.
+
+    An object to ignore has "difficult": 1, a key of smviz's own: COCO's evaluation knows crowds only.
+    """
     sizes = ground_truth.image_sizes.tolist()
     images = zip(ground_truth.image_ids, ground_truth.image_names, sizes, strict=True)
     categories = zip(ground_truth.category_ids, ground_truth.class_names, strict=True)
-    columns = (ground_truth.image, ground_truth.class_id, ground_truth.ltwh, ground_truth.area, ground_truth.crowd)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    names = ("image", "class_id", "ltwh", "area", "crowd", "ignore")
+    rows = zip(*(getattr(ground_truth, name).tolist() for name in names), strict=True)
     return msgspec.json.encode(
         {
             "images": [{"id": i, "file_name": name, "width": w, "height": h} for i, name, (w, h) in images],
@@ -179,110 +186,80 @@ def ground_truth_json(ground_truth: GroundTruth) -> bytes:
                     "bbox": ltwh,
                     "area": area,
                     "iscrowd": int(crowd),
+                    **({"difficult": 1} if ignore else {}),
                 }
-                for number, (image, class_id, ltwh, area, crowd) in enumerate(rows, start=1)
+                for number, (image, class_id, ltwh, area, crowd, ignore) in enumerate(rows, start=1)
             ],
             "categories": [{"id": i, "name": name} for i, name in categories],
         }
     )
 
 
-def results_json(predictions: Predictions, ground_truth: GroundTruth) -> bytes:
-    """COCO results as JSON, with the ground truth's ids; `parse_results` reads the same columns from it."""
-    columns = (predictions.image, predictions.class_id, predictions.ltwh, predictions.confidence)
-    return msgspec.json.encode(
-        [
-            {
-                "image_id": ground_truth.image_ids[image],
-                "category_id": ground_truth.category_ids[class_id],
-                "bbox": ltwh,
-                "score": score,
-            }
-            for image, class_id, ltwh, score in zip(*(column.tolist() for column in columns), strict=True)
-        ]
-    )
+def notes(*counts: tuple[NDArray[np.bool_] | int, str]) -> tuple[str, ...]:
+    """A note for each thing that happened at least once, with its number."""
+    return tuple(f"{count} {text}" for which, text in counts if (count := int(np.sum(which))))
 
 
-def _read(path: Path) -> bytes:
+def _left_out(
+    annotations: Sequence[Annotation],
+    name: str,
+    image: NDArray[np.int64],
+    class_id: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+) -> list[Skipped]:
+    """Each annotation that is not used, by its id or else its place."""
+    result = []
+    for at in np.flatnonzero((image < 0) | (class_id < 0) | ~usable).tolist():
+        entry = annotations[at]
+        where = f"annotation number {at} (from 0)" if entry.id is None else f"annotation {plain(entry.id)}"
+        if image[at] < 0:
+            why = "its image is not listed"
+        elif class_id[at] < 0:
+            why = "its category is not listed"
+        else:
+            why = "its box is not four numbers with width and height above 0"
+        result.append(Skipped(name, where, why))
+    return result
+
+
+def _look(document: Document) -> Instances | None:
+    """The entries when this may be a file with COCO's lists, else None."""
+    if not document.may_be_json or (b'"annotations"' not in document.data and b"\0" not in document.data[:8]):
+        return None
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadAnnotations(
-            f"{path} cannot be read: {error.strerror or error}.", "Check the path and that the file may be read."
-        ) from error
+        return document.once(instances_of)
+    except Unusable:
+        return None
 
 
-def _decode(data: bytes, kind: type[Kind], name: str, advice: str) -> Kind:
+def _order(document: Document) -> tuple[int, int, int]:
+    return box_order(document.once(instances_of))
+
+
+def _instances(document: Document) -> Instances:
     try:
-        return _loads(data, kind)
-    except msgspec.ValidationError as error:
-        raise BadAnnotations(f"{name} does not have the expected content: {error}.", advice) from error
-    except (ValueError, RecursionError) as error:
-        raise BadAnnotations(f"{name} is no valid JSON: {error}.", advice) from error
+        return document.once(instances_of)
+    except Unusable as error:
+        raise BadAnnotations(f"{document.name} is not read: {error}.", ADVICE) from error
 
 
-def _loads(data: bytes, kind: type[Kind]) -> Kind:
-    try:
-        return msgspec.json.decode(data.removeprefix(_BOM), type=kind)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Python's own json writes NaN, and some shells write UTF-16; neither is JSON to a strict reader.
-        return msgspec.convert(json.loads(data), kind)
+def _only(files: Files) -> Document:
+    """The one document of the format; where none looks like it, the only one there is.
+
+    Raises:
+        BadAnnotations: when there are several, or none.
+    """
+    alike = [document for document in files.documents() if _look(document)] or list(files.documents())
+    if len(alike) == 1:
+        return alike[0]
+    if not alike:
+        raise no_image(files.label, files.unreadable)
+    names = listed(document.name for document in alike)
+    raise BadAnnotations(f"{files.label} holds {len(alike)} files that may be meant: {names}.", "Give one of them.")
 
 
-def _result_columns(
-    data: bytes, ground_truth: GroundTruth, name: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Image, class, ltwh and confidence; a function of its own, so that the decoded objects are freed at its end."""
-    results = _decode(data, list[_Result], name, _RESULTS_ADVICE)
-    count = len(results)
-    return (
-        _positions(_index(ground_truth.image_ids, "image", name), (r.image_id for r in results)),
-        _positions(_index(ground_truth.category_ids, "category", name), (r.category_id for r in results)),
-        np.fromiter(chain.from_iterable(r.bbox for r in results), np.float64, 4 * count).reshape(-1, 4),
-        np.fromiter((r.score for r in results), np.float64, count),
-    )
-
-
-def _plain(identity: Id) -> int | str:
-    return int(identity) if isinstance(identity, float) and identity.is_integer() else identity  # type: ignore[return-value]
-
-
-def _by_id(identity: Id) -> tuple[bool, Id]:
-    return isinstance(identity, str), identity
-
-
-def _index(identities: Sequence[Id], what: str, name: str) -> dict[Id, int]:
-    """Where each id is. 7 and "7" mean the same, unless the file lists both."""
-    if not identities:
-        raise BadAnnotations(f"{name} lists no {what} at all.", _GROUND_TRUTH_ADVICE)
-    index: dict[Id, int] = {}
-    for position, identity in enumerate(identities):
-        if identity in index:
-            raise BadAnnotations(
-                f"{name} lists two entries with the {what} id {identity!r}.", f"Make {what} ids unique."
-            )
-        index[identity] = position
-    for identity, position in list(index.items()):
-        index.setdefault(str(identity), position)
-        if isinstance(identity, str) and len(identity) < 19 and identity.isdecimal() and str(int(identity)) == identity:
-            index.setdefault(int(identity), position)
-    return index
-
-
-def _positions(index: dict[Id, int], identities: Iterable[Id]) -> NDArray[np.int64]:
-    return np.fromiter((index.get(identity, -1) for identity in identities), np.int64)
-
-
-def _box(values: list[float | None] | None) -> Sequence[float]:
-    if values is None or len(values) != 4:
-        return _NO_BOX
-    return [np.nan if value is None else value for value in values]
-
-
-def _file_names(images: Sequence[_Image], name: str) -> tuple[str, ...]:
-    names = tuple(image.file_name or str(_plain(image.id)) for image in images)
+def _file_names(images: Sequence[Image], name: str) -> tuple[str, ...]:
+    names = tuple(clean((image.file_name or str(plain(image.id))).replace("\\", "/")) for image in images)
     repeated = [file_name for file_name, times in Counter(names).items() if times > 1]
     if repeated:
         raise BadAnnotations(
@@ -293,8 +270,23 @@ def _file_names(images: Sequence[_Image], name: str) -> tuple[str, ...]:
 
 
 def _repeats(values: Iterable[object]) -> int:
-    return sum(times - 1 for value, times in Counter(values).items() if value is not None)
+    given = [value for value in values if value is not None]
+    return len(given) - len(set(given))
 
 
-def _notes(*counted: tuple[NDArray[np.bool_] | int, str]) -> tuple[str, ...]:
-    return tuple(f"{count} {text}" for which, text in counted if (count := int(np.sum(which))))
+COCO = Format(
+    "coco",
+    'COCO JSON: "images", "annotations" and "categories" in one file.',
+    'JSON with "images", "annotations" and "categories"; boxes are left, top, width, height',
+    True,
+    recognise,
+    read,
+)
+JUMPSTART = Format(
+    "jumpstart",
+    "SageMaker JumpStart's annotations.json: like COCO, but boxes are left, top, right, bottom.",
+    'JSON with "images" and "annotations"; boxes are left, top, right, bottom',
+    True,
+    recognise_jumpstart,
+    read_jumpstart,
+)

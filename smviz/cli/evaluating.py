@@ -9,14 +9,9 @@ import re
 import sys
 from collections.abc import Callable
 
-from smviz.annotations import read_ground_truth, read_results
+from smviz.cli.judging import judged
 from smviz.cli.output import number, plain, print_json, print_table
-from smviz.errors import (
-    BadSetting,
-)
-from smviz.evaluation import Evaluation, evaluate, judge, read_by
-from smviz.settings import Settings
-from smviz.store import Store
+from smviz.errors import BadSetting
 
 CHECKS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -28,7 +23,7 @@ CHECKS: dict[str, Callable[[float, float], bool]] = {
 
 def evaluate_command(given: argparse.Namespace) -> int:
     """COCO's twelve numbers of a stored run or of a detections file; `--check` makes it a gate."""
-    evaluation = _evaluation(given)
+    evaluation = judged(given).evaluation
     numbers = evaluation.numbers
     failed = [check for check in given.check if not _holds(check, numbers)]
     for note in evaluation.notes:
@@ -41,16 +36,6 @@ def evaluate_command(given: argparse.Namespace) -> int:
         name = _check_parts(check)[0]
         print(f"Check failed: {check} ({name} is {number(numbers[name], 6)})", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _evaluation(given: argparse.Namespace) -> Evaluation:
-    truth = read_ground_truth(given.annotations)
-    if given.detections:
-        return evaluate(truth, read_results(given.detections, truth))
-    with Store(Settings.from_environment().workspace) as store:
-        run = store.run(given.run)
-        outcomes = store.outcomes(run.id)
-    return judge(truth, outcomes, read_by(run.preset))
 
 
 def _holds(check: str, numbers: dict[str, float]) -> bool:

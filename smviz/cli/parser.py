@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from smviz import __version__
-from smviz.cli.deploying import deploy, teardown
-from smviz.cli.detecting import detect, endpoints, parse, serve
-from smviz.cli.evaluating import evaluate_command
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,30 +19,30 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"smviz {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def command(name: str, function: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(command=function)
+        added.set_defaults(command=partial(_run, function))
         return added
 
-    one = command("serve", serve, "the embedded endpoint alone, until Ctrl-C")
+    one = command("serve", "detecting.serve", "the embedded endpoint alone, until Ctrl-C")
     one.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     one.add_argument("--latency-ms", type=float, default=0.0, help="milliseconds added to each call")
     one.add_argument(
         "--fault", default="", metavar="SPEC", help="shares of calls that fail, e.g. throttle=0.1,error=0.02"
     )
 
-    one = command("endpoints", endpoints, "list the endpoints of a region")
+    one = command("endpoints", "detecting.endpoints", "list the endpoints of a region")
     _add_connection(one)
     one.add_argument("--json", action="store_true", help="for machines")
 
-    one = command("parse", parse, "read one saved reply")
+    one = command("parse", "detecting.parse", "read one saved reply")
     one.add_argument("file", nargs="?", type=Path, help="the reply's bytes")
     one.add_argument("--image-size", type=_size, metavar="WxH", help="size in pixels of the image that was sent")
     _add_reading(one)
     one.add_argument("--formats", action="store_true", help="list the known formats")
     one.add_argument("--json", action="store_true", help="for machines")
 
-    one = command("detect", detect, "send images to an endpoint, one call each")
+    one = command("detect", "detecting.detect", "send images to an endpoint, one call each")
     one.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     one.add_argument("--endpoint", required=True, metavar="NAME")
     one.add_argument("--variant", metavar="NAME", help="production variant to call")
@@ -58,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--save", type=Path, metavar="DIR", help="write each image with its boxes as PNG")
     one.add_argument("--json", action="store_true", help="for machines")
 
-    one = command("deploy", deploy, "make a model, an endpoint config and an endpoint")
+    one = command("deploy", "deploying.deploy", "make a model, an endpoint config and an endpoint")
     one.add_argument("--endpoint", required=True, metavar="NAME", help="also the model's and the config's name")
     one.add_argument("--artefact", default="", metavar="URI", help="the model, s3://bucket/path/model.tar.gz")
     one.add_argument("--execution-role", required=True, metavar="ARN", help="what the container works under")
@@ -72,19 +70,37 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--plan", action="store_true", help="print the plan, its cost and the commands, and make nothing")
     one.add_argument("--json", action="store_true", help="for machines")
 
-    one = command("teardown", teardown, "delete an endpoint, its config and its models")
+    one = command("teardown", "deploying.teardown", "delete an endpoint, its config and its models")
     one.add_argument("--endpoint", required=True, metavar="NAME")
     one.add_argument("--yes", action="store_true", help="delete; without it, only what would be deleted is told")
     _add_connection(one)
 
-    one = command("evaluate", evaluate_command, "COCO's twelve numbers of a run or of a detections file")
-    source = one.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
-    source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
+    one = command("evaluate", "evaluating.evaluate_command", "COCO's twelve numbers of a run or of a detections file")
+    _add_judged(one)
     one.add_argument("--annotations", type=Path, required=True, metavar="PATH", help="ground truth, COCO JSON")
     one.add_argument("--check", action="append", default=[], metavar="EXPR", help='e.g. "AP50>=0.6"; exit 1 if not')
     one.add_argument("--json", action="store_true", help="for machines")
+
+    one = command("thresholds", "thresholds.thresholds_command", "the confidence to ship at, with its interval")
+    _add_judged(one)
+    one.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth (default: the run's own)")
+    one.add_argument(
+        "--objective",
+        default="f1",
+        metavar="TEXT",
+        help='f1, f2, "recall>=0.9", "precision>=0.95", "fp<=0.1" per image, "cost(fp=1,fn=5)" (default: f1)',
+    )
+    one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
+    one.add_argument("--per-class", action="store_true", help="a threshold for each class, too")
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="write thresholds.json for production")
+    one.add_argument("--json", action="store_true", help="for machines")
     return parser
+
+
+def _run(function: str, given: argparse.Namespace) -> int:
+    """Run a function of a module of this package, imported only now: no command waits for another's libraries."""
+    module, name = function.split(".")
+    return int(getattr(import_module(f"smviz.cli.{module}"), name)(given))
 
 
 def _add_connection(command: argparse.ArgumentParser) -> None:
@@ -93,6 +109,12 @@ def _add_connection(command: argparse.ArgumentParser) -> None:
         "--profile", metavar="NAME", help="profile of the AWS configuration (default: the usual chain)"
     )
     command.add_argument("--role", metavar="ARN", help="role to assume")
+
+
+def _add_judged(command: argparse.ArgumentParser) -> None:
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="RUN", help="a stored run, by id or name")
+    source.add_argument("--detections", type=Path, metavar="FILE", help="COCO results JSON")
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:

@@ -10,8 +10,10 @@ from smviz.sagemaker.asynchronous import AsyncInvocation
 from smviz.sagemaker.control import ControlPlane
 from smviz.sagemaker.credentials import Identity
 from smviz.sagemaker.failures import typed_errors
+from smviz.sagemaker.files import s3_read, s3_source
 from smviz.sagemaker.requests import parameters
 from smviz.settings import Connection, Request
+from smviz.sources import Source
 
 
 class SageMaker(ControlPlane):
@@ -50,6 +52,26 @@ class SageMaker(ControlPlane):
         with typed_errors("ask who is calling"):
             found = self.clients.of("sts").get_caller_identity()
         return Identity(found.get("Account", ""), found.get("Arn", ""))
+
+    def s3_source(self, uri: str) -> Source:
+        """The objects below an S3 prefix, which is taken for a folder; see `files.s3_source`.
+
+        Listing needs s3:ListBucket, and reading s3:GetObject.
+
+        Raises:
+            BadSource: when the URI is none; while listing when a key is no plain path.
+            EndpointError: while listing and reading, when S3 does not allow it or cannot be reached.
+        """
+        return s3_source(self.clients.of("s3"), uri)
+
+    def s3_read(self, uri: str) -> bytes:
+        """The bytes of one S3 object; it is what `read_location` and `from_manifest` may be given to read S3 with.
+
+        Raises:
+            BadSource: when the URI names no object.
+            EndpointError: when S3 does not give it.
+        """
+        return s3_read(self.clients.of("s3"), uri)
 
     def invoke(self, request: Request, payload: Payload) -> Reply:
         """Send one image as the request's hosting wants it, and return the raw reply; never retried here.
