@@ -470,7 +470,7 @@ class TestLocations:
     def test_remote(self, store):
         """What is in S3 is read by what was given for that, and without that says so."""
         assert self.read(store, "s3://b/k", {"s3://b/k": b"jpeg"}.__getitem__) == b"jpeg"
-        with pytest.raises(BadImage, match="s3://b/other is not on this machine"):
+        with pytest.raises(BadImage, match="s3://b/other is in S3, and there is no connection"):
             self.read(store, "s3://b/other")
 
     @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ class TestLocations:
         archive = tmp_path / "a.zip"
         with zipfile.ZipFile(archive, "w") as out:
             out.writestr("a.jpg", b"jpeg" * 100)
-        with pytest.raises(BadImage, match=r"no b\.jpg"):
+        with pytest.raises(BadImage, match=r"no file named 'b\.jpg'"):
             self.read(store, f"zip://{archive}!/b.jpg")
         archive.write_bytes(archive.read_bytes().replace(b"jpegjpeg", b"pngxpngx"))
         with pytest.raises(BadImage, match=r"a\.jpg in .* cannot be read"):

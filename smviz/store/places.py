@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
-from smviz.errors import BadImage
+from smviz.errors import BadImage, BadSource
 from smviz.records import ImageRef
-from smviz.sources import LARGEST
+from smviz.sources import read_location
 
 Remote = Callable[[str], bytes]
 """Reads what is at a location that is not on this machine, such as s3://bucket/key."""
 
-_BACK = "Put it back where it was, then resume the run."
+_FILE = "file://"
 
 
 def location_of(image: ImageRef) -> str | None:
@@ -28,8 +25,8 @@ def location_of(image: ImageRef) -> str | None:
 
 def image_at(name: str, location: str | None, data: bytes | None) -> ImageRef:
     """The image that is at a location; the inverse of `location_of`."""
-    if location and location.startswith("file://"):
-        return ImageRef(name, path=_path(location.removeprefix("file://")))
+    if location and location.startswith(_FILE):
+        return ImageRef(name, path=Path(os.fsdecode(unquote_to_bytes(location.removeprefix(_FILE)))))
     return ImageRef(name, data=data, location=location or "")
 
 
@@ -51,43 +48,7 @@ def read_image(image: ImageRef, remote: Remote | None = None) -> bytes:
             f"The file of “{image.name}” is not known: its run was imported without images.",
             "Import the run again together with the images.",
         )
-    scheme, _, rest = location.partition("://")
-    if scheme == "file":
-        return _read(_path(rest))
-    if scheme == "zip":
-        archive, _, member = rest.partition("!/")
-        return _unpack(_path(archive), unquote(member, errors="surrogateescape"))
-    if remote is None:
-        raise BadImage(f"{location} is not on this machine.", "Connect to where it is, or copy it here.")
-    return remote(location)
-
-
-def _path(quoted: str) -> Path:
-    return Path(os.fsdecode(unquote_to_bytes(quoted)))
-
-
-def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadImage(f"The file {path} cannot be read ({error.strerror}).", _BACK) from error
-
-
-def _unpack(path: Path, member: str) -> bytes:
-    try:
-        stat = path.stat()
-        with _archive(path, stat.st_mtime_ns, stat.st_size).open(member) as stream:
-            data = stream.read(LARGEST + 1)
-    except KeyError:
-        raise BadImage(f"There is no {member} in {path}.", _BACK) from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
-        raise BadImage(f"{member} in {path} cannot be read ({error}).", _BACK) from error
-    if len(data) > LARGEST:
-        raise BadImage(f"{member} in {path} is far larger than an image.", "Leave it out, or unpack it.")
-    return data
-
-
-@lru_cache(maxsize=4)
-def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
-    """An open zip: its list of members is long to read, and many of them are wanted. Any thread may read from it."""
-    return zipfile.ZipFile(path)
+        return read_location(location, remote)
+    except BadSource as error:
+        raise BadImage(error.message, "Put it back where it was, then resume the run.") from error
