@@ -489,7 +489,7 @@ class TestLocations:
         with pytest.raises(BadImage, match=r"no file named 'b\.jpg'"):
             self.read(store, f"zip://{archive}!/b.jpg")
         archive.write_bytes(archive.read_bytes().replace(b"jpegjpeg", b"pngxpngx"))
-        with pytest.raises(BadImage, match=r"a\.jpg in .* cannot be read"):
+        with pytest.raises(BadImage, match=r"a\.jpg in .* cannot be unpacked"):
             self.read(store, f"zip://{archive}!/a.jpg")
 
 
