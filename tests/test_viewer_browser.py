@@ -141,6 +141,7 @@ class TestArguments:
             {"best_threshold": -0.1},
             {"width": 0},
             {"selected": 2},
+            {"class_thresholds": {"car": 1.5}},
             {"ground_truth": ImageTruth([[0, 0, 9, 9]], [1], [False])},
             {"matches": ImageMatches([-1, -1], [False, False])},
             {"ground_truth": ImageTruth([[0, 0, 9, 9]], [0], [False]), "matches": ImageMatches([0], [False])},
@@ -398,7 +399,7 @@ class TestZoom:
             page.keyboard.press("+")
         settle(page)
         assert view(page)[0] > 4
-        assert page.locator(".stage img").evaluate("(image) => getComputedStyle(image).imageRendering") == "pixelated"
+        assert page.locator(".stage img.shown").evaluate("(image) => getComputedStyle(image).imageRendering") == "pixelated"
 
 
 class TestClasses:
@@ -446,7 +447,7 @@ class TestOutcomes:
     def test_counts(self, scene: OPEN) -> None:
         """At 0.40 two are right, one is wrong, one object is missed; an ignored one counts neither way."""
         page = scene("scene=marked")
-        expect(page.locator(".marks .chip")).to_have_text(["TP21", "FP12", "FN13", "Ignored1", "Found2G"])
+        expect(page.locator(".marks .chip")).to_have_text(["TP21", "FP12", "FN13", "Ignored1", "Found2G", "DifferencesD"])
 
     def test_a_cut_detection_makes_its_object_a_missed_one(self, scene: OPEN) -> None:
         """Above the score of the only detection that finds an object, the object is missed."""

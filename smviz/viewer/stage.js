@@ -5,7 +5,8 @@ const CLOSEST = 40; // CSS pixels per image pixel
 class Stage {
   constructor(root) {
     this.element = root.querySelector(".stage");
-    this.image = root.querySelector(".stage img");
+    this.image = root.querySelector(".stage img.shown");
+    this.full = root.querySelector(".stage img.full");
     this.view = { k: 1, x: 0, y: 0 };
     this.fitted = true;
     this.pointers = new Map();
@@ -17,8 +18,8 @@ class Stage {
   get height() { return this.element.clientHeight; }
   get fitScale() { return Math.min(this.width / this.frame.width, this.height / this.frame.height); }
 
-  wire({ change, hover, click, loaded }) {
-    this.change = change;
+  wire({ change, hover, click, loaded, fetching }) {
+    Object.assign(this, { change, fetching });
     const { element } = this;
     const at = (event) => {
       const rect = element.getBoundingClientRect();
@@ -51,11 +52,47 @@ class Stage {
     this.frame = frame;
     this.element.style.aspectRatio = `${frame.width} / ${frame.height}`;
     this.element.style.setProperty("--stage-height", `${height}px`);
-    this.image.style.width = `${frame.width}px`;
-    this.image.style.height = `${frame.height}px`;
+    for (const image of [this.image, this.full]) {
+      image.style.width = `${frame.width}px`;
+      image.style.height = `${frame.height}px`;
+    }
     if (this.image.getAttribute("src") !== frame.url) this.image.src = frame.url;
+    if (this.fullUrl !== frame.full) this.dropFull();
     if (changed) this.fit();
     return changed;
+  }
+
+  dropFull() {
+    this.fullUrl = this.frame.full;
+    this.asked = false;
+    this.full.removeAttribute("src");
+    this.full.hidden = true;
+  }
+
+  // All pixels are fetched once, when the screen has more of them than the image shown; until they are decoded the
+  // image shown stays.
+  async wantFull() {
+    const enough = this.view.k * (window.devicePixelRatio || 1) <= (1.05 * this.image.naturalWidth) / this.frame.width;
+    if (this.asked || !this.fullUrl || !this.image.naturalWidth || enough) return;
+    const url = this.fullUrl, { full } = this;
+    this.asked = true;
+    this.fetching(true);
+    full.src = url;
+    const good = await full.decode().then(() => true, () => false);
+    if (url !== this.fullUrl) return;
+    full.hidden = !good;
+    this.fetching(false);
+  }
+
+  // The view as viewers of other sizes understand it: zoom over fit, and the middle as shares of the image.
+  get relative() {
+    const { k, x, y } = this.view, { width, height } = this.frame;
+    return { zoom: k / this.fitScale, at: [(this.width / 2 - x) / k / width, (this.height / 2 - y) / k / height] };
+  }
+
+  setRelative({ zoom, at: [u, v] }) {
+    const k = zoom * this.fitScale, { width, height } = this.frame;
+    this.set({ k, x: this.width / 2 - u * width * k, y: this.height / 2 - v * height * k });
   }
 
   allowed(scale) { return Math.max(this.fitScale, Math.min(Math.max(CLOSEST, this.fitScale), scale)); }
@@ -80,7 +117,8 @@ class Stage {
       y: hold(y, this.frame.height * scale, this.height),
     };
     this.fitted = scale <= this.fitScale * 1.0001;
-    this.image.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${scale})`;
+    this.image.style.transform = this.full.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${scale})`;
+    this.wantFull();
     this.element.classList.toggle("close", scale > 4);
     this.element.style.touchAction = this.fitted ? "pan-y" : "none";
     this.change();
