@@ -3,7 +3,7 @@
 const INK = "#0b0d10";
 const HALO = "rgb(0 0 0 / 55%)";
 const DASHES = { fp: [0.01, 4], fn: [7, 4], only_b: [7, 4] };
-const THIN = new Set(["truth", "ignored", "agree"]);
+const THIN = new Set(["truth", "ignored"]);
 
 function prepare(canvas, ratio) {
   const { clientWidth: width, clientHeight: height } = canvas;
@@ -26,7 +26,14 @@ function screenRect(model, item, view, ratio) {
 // Lines and labels grow a little with the zoom; among very many boxes lines are fine.
 function sizes(zoom, count) {
   const closer = Math.max(0, Math.min(3, Math.log2(zoom)));
-  return { line: 2 + closer / 3 - (count > 800 ? Math.max(0, 0.8 - closer / 3) : 0), label: 16 + Math.round(closer) };
+  return { line: (count > 800 ? 1.2 : 2) + closer / 3, label: 16 + Math.round(closer) };
+}
+
+// Strokes rectangles so that a line covers whole pixels of the screen: an odd one runs through their middles.
+function stroke(pen, rects, line, ratio) {
+  const width = Math.max(1, Math.round(line * ratio)), shift = (width % 2) / 2 / ratio;
+  pen.lineWidth = width / ratio;
+  for (const [x, y, w, h] of rects) pen.strokeRect(x + shift, y + shift, w, h);
 }
 
 // All boxes in one stroke per colour: a dark halo below, a thin line above. Returns the rectangles on stage.
@@ -41,19 +48,15 @@ function paintBoxes(canvas, model, boxes, view, line, ratio) {
     groups.get(name).rects.push(rect);
     seen.push({ item, rect, kind, colour });
   }
-  const lineOf = (kind) => (THIN.has(kind) ? line / 2 : kind === "fp" ? line * 1.25 : line);
+  const lineOf = (kind) => Math.max(1, Math.round(ratio * (THIN.has(kind) ? line / 2 : kind === "fp" ? line * 1.25 : line)) / ratio);
   pen.lineJoin = "miter";
   pen.strokeStyle = HALO;
-  for (const { kind, rects } of groups.values()) {
-    pen.lineWidth = lineOf(kind) + (line < 2 ? 1.3 : 2);
-    for (const rect of rects) pen.strokeRect(...rect);
-  }
+  for (const { kind, rects } of groups.values()) stroke(pen, rects, lineOf(kind) + 2, ratio);
   for (const { kind, colour, rects } of groups.values()) {
     pen.strokeStyle = colour;
     pen.setLineDash(DASHES[kind] ?? []);
     pen.lineCap = kind === "fp" ? "round" : "butt";
-    pen.lineWidth = lineOf(kind);
-    for (const rect of rects) pen.strokeRect(...rect);
+    stroke(pen, rects, lineOf(kind), ratio);
   }
   pen.setLineDash([]);
   return seen;

@@ -12,6 +12,7 @@ class Stage {
     this.pointers = new Map();
     this.zoomedAt = 0;
     this.pageScrolledAt = 0;
+    this.asked = this.decoded = false; // of the image with all pixels
   }
 
   get width() { return this.element.clientWidth; }
@@ -64,24 +65,26 @@ class Stage {
 
   dropFull() {
     this.fullUrl = this.frame.full;
-    this.asked = false;
+    this.asked = this.decoded = false;
     this.full.removeAttribute("src");
     this.full.hidden = true;
   }
 
-  // All pixels are fetched once, when the screen has more of them than the image shown; until they are decoded the
-  // image shown stays.
+  // All pixels are fetched once, when the screen has more of them than the image shown. Until they are decoded the
+  // image shown stays, and it comes back when it is enough: 108 megapixels are slow to scale down.
   async wantFull() {
     const enough = this.view.k * (window.devicePixelRatio || 1) <= (1.05 * this.image.naturalWidth) / this.frame.width;
-    if (this.asked || !this.fullUrl || !this.image.naturalWidth || enough) return;
-    const url = this.fullUrl, { full } = this;
+    this.full.hidden = enough || !this.decoded;
+    if (enough || this.asked || !this.fullUrl || !this.image.naturalWidth) return;
+    const url = this.fullUrl;
     this.asked = true;
     this.fetching(true);
-    full.src = url;
-    const good = await full.decode().then(() => true, () => false);
+    this.full.src = url;
+    const good = await this.full.decode().then(() => true, () => false);
     if (url !== this.fullUrl) return;
-    full.hidden = !good;
+    this.decoded = good;
     this.fetching(false);
+    this.wantFull();
   }
 
   // The view as viewers of other sizes understand it: zoom over fit, and the middle as shares of the image.
@@ -124,10 +127,11 @@ class Stage {
     this.change();
   }
 
-  zoomAt([px, py], factor) {
+  // What is at a point of the stage goes to another one, or stays.
+  zoomAt([px, py], factor, [qx, qy] = [px, py]) {
     const { k, x, y } = this.view;
     const scale = this.allowed(k * factor);
-    this.set({ k: scale, x: px - ((px - x) * scale) / k, y: py - ((py - y) * scale) / k });
+    this.set({ k: scale, x: qx - ((px - x) * scale) / k, y: qy - ((py - y) * scale) / k });
   }
 
   zoomMiddle(factor) { this.zoomAt([this.width / 2, this.height / 2], factor); }
@@ -184,8 +188,8 @@ class Stage {
     if (others.length) {
       const [other] = others;
       const distance = (p) => Math.max(1, Math.hypot(p[0] - other[0], p[1] - other[1]));
-      this.pan((point[0] - before[0]) / 2, (point[1] - before[1]) / 2);
-      this.zoomAt([(point[0] + other[0]) / 2, (point[1] + other[1]) / 2], distance(point) / distance(before));
+      const middle = (p) => [(p[0] + other[0]) / 2, (p[1] + other[1]) / 2];
+      this.zoomAt(middle(before), distance(point) / distance(before), middle(point));
     } else if (this.travel >= 4) {
       this.element.classList.add("panning");
       this.pan(point[0] - before[0], point[1] - before[1]);

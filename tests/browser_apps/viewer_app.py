@@ -68,7 +68,7 @@ elif scene == "turned":
     url = turned(width, height)
     boxes = Detections(np.array([[20.5, 30, 90, 180]]), np.array([0.9]), np.array([0]), NAMES)
 elif scene == "huge":
-    url, full = picture(400, 300), picture(width, height, (60, 120, 60))
+    url, full = picture(1200, 900), picture(width, height, (60, 120, 60))
     boxes = Detections(np.array([[1000.0, 1000, 1200, 1100]]), np.array([0.9]), np.array([0]), NAMES)
 elif scene == "crowd":
     # Three on one car of 100 x 100, each shifted by 10; a small person; a person in the place of the car.
