@@ -17,7 +17,7 @@ if stored.asked():
 else:
     chosen = ui.connection_bar(chosen)
     opening.source_bar(chosen)
-    with opening.strip_above(chosen), ui.shown_errors():
+    with opening.strip_above(chosen):
         look, buttons = detect.current_look(chosen)
         picture = st.container()
         tiled = tiling.tiling_panel(look, chosen)

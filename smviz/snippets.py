@@ -103,7 +103,9 @@ def aws_cli(call: Call) -> str:
     operation = "invoke-endpoint-async" if call.asynchronous else "invoke-endpoint"
     options = [f"--{_OPTIONS[name]} {shlex.quote(value)}" for name, value in call.members().items()]
     if not call.upload:
-        options.append(f"--body {shlex.quote(f'fileb://{call.file}')}")
+        # The CLI puts variables of the environment into a path, and knows no way to write a "$" as such.
+        path = f"/dev/stdin < {shlex.quote(call.file)}" if call.file[:1] == "~" or "$" in call.file else ""
+        options.append(f"--body fileb://{path}" if path else f"--body {shlex.quote(f'fileb://{call.file}')}")
     outcome = f"> {REPLY}" if call.asynchronous else REPLY
     keys = f"AWS_ACCESS_KEY_ID={ANY_KEYS} AWS_SECRET_ACCESS_KEY={ANY_KEYS} " if call.embedded else ""
     command = _lines([f"{keys}aws sagemaker-runtime {operation}", *where, *options, outcome])

@@ -69,21 +69,20 @@ def head(name: str, on_step: Callable[[int], None]) -> tuple[DeltaGenerator, Del
 def current_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
     """The session's current image, called for if it was not yet, and the place for buttons in its title line.
 
-    Stops the page, in words, where there is nothing to show.
-
     Raises:
+        NothingToShow: when there is none, or it cannot be shown, which is said.
         EndpointError: when the endpoint cannot be described.
     """
     item = history.current()
     if item is None:
         st.info("Choose an image; it is sent to the endpoint once.", icon=":material/add_photo_alternate:")
-        st.stop()
+        raise history.NothingToShow
     facts, buttons = head(item.name, opening.step)
     item = history.looked_at(item, history.held())
     if item.payload is None:
         if item.error:
             show_error(item.error)
-        st.stop()
+        raise history.NothingToShow
     payload = calling.fitted(item.payload, chosen)
     asked = st.session_state.pop("call again", False)
     answer = answers.answer_to(chosen, payload, again=asked)
@@ -99,7 +98,7 @@ def current_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
     except BadResponse as error:
         show_error(error)
         raw_reply(answer.reply, expanded=True)
-        st.stop()
+        raise history.NothingToShow from error
     embedded = chosen.region == EMBEDDED
     how = (chosen.connection, request, embedded)
     look = Look(payload.sha256, item.name, payload, answer.reply, answer.attempts, preset, detections, key, *how)
@@ -113,7 +112,7 @@ def _failed(answer: answers.Answer) -> NoReturn:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Try again", icon=":material/refresh:", on_click=_ask_again, key="try again")
         st.caption(f"Called {tried}. It is not called again until you ask; the other images stay as they are.")
-    st.stop()
+    raise history.NothingToShow
 
 
 def _ask_again() -> None:

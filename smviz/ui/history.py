@@ -17,6 +17,10 @@ MOST_BYTES = 300_000_000  # of the files, as they came
 THUMBNAIL = 144  # pixels wide
 
 
+class NothingToShow(Exception):
+    """Why an image is not shown has been said on the page; what is above and beside it is drawn all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An image of the session.

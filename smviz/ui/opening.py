@@ -55,13 +55,19 @@ def source_bar(chosen: Chosen) -> None:
 
 @contextmanager
 def strip_above(chosen: Chosen) -> Iterator[None]:
-    """The strip of the session's images, above what is drawn inside; also when that fails or stops the page."""
+    """The strip of the session's images, above what is drawn inside; also when that ends in an error.
+
+    It is drawn last, when it is known what the viewer shows.
+    """
     place = st.container(gap="xsmall")
     try:
         yield
-    finally:
-        with place:
-            _strip(chosen)
+    except SmvizError as error:
+        show_error(error)
+    except history.NothingToShow:
+        pass
+    with place:
+        _strip(chosen)
 
 
 def step(by: int) -> None:

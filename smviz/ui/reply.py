@@ -46,7 +46,7 @@ def _as_it_came(reply: Reply) -> None:
     tree = _tree(reply.body)
     with st.container(height=TALL, border=True):
         if tree is not None:
-            st.json(tree, expanded=1)
+            st.json(tree, expanded=2)
         else:
             text = reply.body[: 4 * SHOWN].decode("utf-8", "replace")
             st.code(text[:SHOWN], language=None, wrap_lines=True)
