@@ -603,6 +603,16 @@ class TestSelection:
         expect(page.locator('.row[aria-selected="true"]')).to_contain_text("0.85")
         expect_told(page, selected=1)
 
+    def test_a_box_that_is_no_more_is_not_selected(self, scene: OPEN) -> None:
+        """When Python shows fewer boxes on the same image, the selection of one that is gone ends."""
+        page = scene("scene=sample")
+        page.mouse.click(*centre_of(page, (250, 50, 350, 150)))
+        expect_told(page, selected=1)
+        page.get_by_role("button", name="Only one").click()
+        expect_shown(page, 1)
+        expect_told(page, selected=None)
+        expect(page.get_by_role("region", name="Pinned box")).to_be_hidden()
+
     def test_the_list_follows_the_pointer_and_the_picture_follows_the_list(self, scene: OPEN) -> None:
         """Pointing at a row lights up its box, pointing at a box its row."""
         page = scene("scene=sample")

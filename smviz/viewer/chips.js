@@ -49,7 +49,7 @@ class Chips {
         swatch.hidden = !plain; // otherwise colours tell the outcome
         swatch.style.background = colour;
       }, `${name}. Click: show or hide. Double click or Alt+click: only this one.`);
-      total.textContent = `/${totals.get(id)}`;
+      write(total, `/${COUNTED.format(totals.get(id))}`);
       chip.button.append(total);
       chip.button.onclick = (event) => this.actions.toggleClass(id, event.altKey);
       chip.button.ondblclick = () => this.actions.toggleClass(id, true);
@@ -96,12 +96,12 @@ class Chips {
   show({ shown, choice, off, truth, difference, active, model }) {
     this.classes.forEach(({ button, number, pill, cut }, id) => {
       button.setAttribute("aria-pressed", !choice.hidden.has(id));
-      number.textContent = shown.perClass.get(id) || 0;
+      write(number, shown.perClass.get(id) || 0);
       cut.hidden = choice.own === null;
       pill.classList.toggle("own", choice.own !== null);
       if (cut.hidden) return;
       const { name } = model.classes.get(id), threshold = formatThreshold(choice.thresholdOf(name));
-      cut.textContent = `≥ ${threshold}`;
+      write(cut, `≥ ${threshold}`);
       cut.title = `Threshold of ${name}: click to move it with the slider`;
       cut.setAttribute("aria-label", `Threshold of ${name}: ${threshold}`);
       cut.setAttribute("aria-pressed", id === active);
@@ -109,7 +109,7 @@ class Chips {
     this.outcomes.forEach(({ button, number }, kind) => {
       const on = kind === "truth" ? truth : kind === "difference" ? difference : !off.has(kind);
       button.setAttribute("aria-pressed", on);
-      number.textContent = kind === "difference" ? "" : shown.perKind[kind] || 0;
+      write(number, kind === "difference" ? "" : shown.perKind[kind] || 0);
     });
   }
 }

@@ -31,6 +31,7 @@ _SCRIPTS = (  # one module, in this order
     "controls.js",
     "sync.js",
     "keys.js",
+    "board.js",
     "viewer.js",
 )
 # Of a second set: grey is what both found.
@@ -146,7 +147,7 @@ def viewer(
             on_step(asked)
 
     result = _component(key=key, data=data, default={"view": None}, on_view_change=lambda: None, on_step_change=step)
-    state = _reported(result.view, memory)
+    state = _within(_reported(result.view, memory), detections, ground_truth, other)
     st.session_state[f"{key}:viewer"] = replace(memory, state=state)
     return replace(state, step=result.step or 0)
 
@@ -178,6 +179,20 @@ def _reported(view: Mapping[str, Any] | None, memory: _Memory) -> ViewerState:
     if view is None or view["revision"] != memory.revision:
         return memory.state
     return as_told(memory.state, view, view["image"] == memory.given.image_key)
+
+
+def _within(
+    state: ViewerState, detections: Detections, truth: ImageTruth | None, other: Detections | None
+) -> ViewerState:
+    """The state without a selection that these columns do not reach: they may have changed since it was made."""
+    reached = (
+        (state.selected, detections),
+        (state.selected_truth, truth),
+        (state.selected_other, other),
+    )
+    if all(index is None or (columns is not None and index < len(columns)) for index, columns in reached):
+        return state
+    return _select(state, None)
 
 
 def _selection(state: ViewerState) -> dict[str, int] | None:

@@ -42,8 +42,10 @@ class Model {
   }
 
   itemOf(name) {
-    if (name === null) return null;
-    return name.detection ?? (name.truth !== undefined ? name.truth + this.count : name.other + this.truthEnd);
+    const { detection = Infinity, truth = Infinity, other = Infinity } = name ?? {};
+    if (detection < this.count) return detection;
+    if (this.count + truth < this.truthEnd) return this.count + truth;
+    return this.truthEnd + other < this.size ? this.truthEnd + other : null;
   }
 
   // Who is kept, and who goes together. Greedy matching goes by falling score, so a cut detection changes no other

@@ -3,6 +3,7 @@
 const INK = "#0b0d10";
 const HALO = "rgb(0 0 0 / 55%)";
 const DASHES = { fp: [0.01, 4], fn: [7, 4], only_b: [7, 4] };
+const TOO_MANY_FOR_HALOS = 4000; // they cover the picture anyway, and cost half the time
 const THIN = new Set(["truth", "ignored"]);
 
 function prepare(canvas, ratio) {
@@ -51,7 +52,7 @@ function paintBoxes(canvas, model, boxes, view, line, ratio) {
   const lineOf = (kind) => Math.max(1, Math.round(ratio * (THIN.has(kind) ? line / 2 : kind === "fp" ? line * 1.25 : line)) / ratio);
   pen.lineJoin = "miter";
   pen.strokeStyle = HALO;
-  for (const { kind, rects } of groups.values()) stroke(pen, rects, lineOf(kind) + 2, ratio);
+  if (seen.length <= TOO_MANY_FOR_HALOS) for (const { kind, rects } of groups.values()) stroke(pen, rects, lineOf(kind) + 2, ratio);
   for (const { kind, colour, rects } of groups.values()) {
     pen.strokeStyle = colour;
     pen.setLineDash(DASHES[kind] ?? []);

@@ -3,6 +3,12 @@
 const BINS = 50;
 const COUNTED = new Intl.NumberFormat("en");
 
+// What is written already stays: text that is set again is laid out again.
+function write(element, value) {
+  const text = typeof value === "number" ? COUNTED.format(value) : value;
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // Per bin, how many detections of the classes shown are kept, by kind, and how many are not, listed from the bottom
 // up. With `only`, of that class alone.
 function binScores(model, choice, only) {
@@ -75,11 +81,12 @@ class Slider {
     this.input.setAttribute("aria-valuetext", text);
     this.input.setAttribute("aria-label", name === null ? "Confidence threshold" : `Confidence threshold of ${name}`);
     this.input.disabled = total > 0 && !hasScores;
-    this.prompt.textContent = name === null ? "confidence ≥" : `${name} ≥`;
-    this.value.textContent = text;
-    this.count.textContent = this.input.disabled
+    write(this.prompt, name === null ? "confidence ≥" : `${name} ≥`);
+    this.prompt.classList.toggle("named", name !== null);
+    write(this.value, text);
+    write(this.count, this.input.disabled
       ? `${COUNTED.format(total)} boxes without scores`
-      : `${COUNTED.format(shown)} of ${COUNTED.format(total)} ${total === 1 ? "box" : "boxes"}`;
+      : `${COUNTED.format(shown)} of ${COUNTED.format(total)} ${total === 1 ? "box" : "boxes"}`);
   }
 
   paint(bins, colours, ratio) {

@@ -107,6 +107,8 @@ with st.container(horizontal=True):
         st.session_state.chosen = 1
     if st.button("Python sets classes"):
         st.session_state.own = {"car": 0.9}
+    if st.button("Only one"):
+        boxes = Detections(boxes.xyxy[:1], boxes.confidence[:1], boxes.class_id[:1], boxes.class_names)
     if st.button("Run again"):
         st.session_state.runs = st.session_state.get("runs", 0) + 1
     if st.button("Next image"):
