@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -208,52 +207,6 @@ class TestDeepLinks:
         page = browser(f"{app}/{path}")
         expect(page.get_by_text(said).first).to_be_visible()
         no_traceback(page)
-
-
-class TestDetect:
-    @pytest.mark.parametrize(
-        ("name", "data", "said"),
-        [
-            ("notes.jpg", b"this is no image", "notes.jpg"),
-            ("half.jpg", SAMPLES.images[0].read_bytes()[:9000], "half.jpg"),
-            ("empty.png", b"", "empty"),
-        ],
-    )
-    def test_a_bad_image_is_told(self, app, browser, name, data, said):
-        """A file that is no image, half of one, or empty is told by name, with what to do."""
-        page = browser(f"{app}/Detect?source=Upload")
-        page.locator('input[type="file"]').set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
-        expect(page.locator('[data-testid="stAlert"]').filter(has_text=said)).to_be_visible()
-        no_traceback(page)
-
-    def test_next_and_previous_walk_through_the_samples(self, app, browser):
-        """Next shows the second scene and Previous the first again; the address bar follows."""
-        page = browser(f"{app}/Detect")
-        shown(page)
-        page.get_by_role("button", name="Next").click()
-        expect(page).to_have_url(re.compile("sample=highway_0002.jpg"))
-        expect(
-            page.locator('[data-testid="stBadge"], .stMarkdownBadge').filter(has_text="highway_0002")
-        ).to_be_visible()
-        page.get_by_role("button", name="Previous").click()
-        expect(
-            page.locator('[data-testid="stBadge"], .stMarkdownBadge').filter(has_text="highway_0001")
-        ).to_be_visible()
-
-    def test_downloads_hold_what_is_shown(self, app, browser):
-        """PNG, JSON and CSV hold the image at full size and just the detections above the threshold."""
-        page = browser(f"{app}/Detect")
-        count = shown(page)
-        files = {}
-        for kind in ("PNG", "JSON", "CSV"):
-            with page.expect_download() as download:
-                page.get_by_role("button", name=kind, exact=True).click()
-            files[kind] = Path(download.value.path()).read_bytes()
-        assert Image.open(io.BytesIO(files["PNG"])).size == (960, 720)
-        document = json.loads(files["JSON"])
-        assert len(document["detections"]) == count
-        assert min(row["confidence"] for row in document["detections"]) >= document["threshold"]
-        assert len(files["CSV"].decode().splitlines()) == count + 1
 
 
 class Counting(Random):

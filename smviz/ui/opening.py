@@ -85,6 +85,8 @@ def step(by: int) -> None:
 
 def _sample_picker() -> None:
     names = [path.name for path in SAMPLES.images]
+    if "sample" not in st.session_state and "sample" not in st.query_params and "sample opened" in st.session_state:
+        st.session_state["sample"] = st.session_state["sample opened"]  # another page was shown meanwhile
     name = st.selectbox(
         "Sample scene", names, key="sample", bind="query-params", label_visibility="collapsed", width=220
     )

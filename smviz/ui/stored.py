@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from smviz.annotations import parse_ground_truth
 from smviz.errors import BadImage, BadResponse, SmvizError, UnknownRun
 from smviz.evaluation import JudgedImage, judge, judged_image, read_by
+from smviz.local import SAMPLES
 from smviz.records import Detections, GroundTruth, Outcome, Payload
 from smviz.sagemaker import is_loopback
 from smviz.store import Run
@@ -201,5 +202,6 @@ def _leave() -> None:
 
 def _call(name: str, data: bytes) -> None:
     _leave()
+    st.session_state.setdefault("sample opened", SAMPLES.images[0].name)  # a sample scene shall not come before it
     history.open_image(history.add(name, data))
     st.session_state["call again"] = True
