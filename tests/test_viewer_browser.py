@@ -505,6 +505,21 @@ class TestClasses:
         expect_shown(page, 2)
         expect_told(page, hidden=[0, 2])
 
+    def test_only_this_class_by_key(self, scene: OPEN) -> None:
+        """`S` leaves the class of the chip in focus or of the pinned box, and again brings all back, as `A` does."""
+        page = scene("scene=sample")
+        page.locator(".chip", has_text="person").focus()
+        page.keyboard.press("s")
+        expect_told(page, hidden=[0, 2])
+        page.keyboard.press("s")
+        expect_told(page, hidden=[])
+        page.locator(".row", has_text="0.95").click()
+        focus_stage(page)
+        page.keyboard.press("s")
+        expect_told(page, hidden=[1, 2])
+        page.keyboard.press("a")
+        expect_told(page, hidden=[])
+
     def test_none_and_all(self, scene: OPEN) -> None:
         """Two buttons hide and show every class."""
         page = scene("scene=sample")

@@ -48,7 +48,7 @@ class Chips {
       const chip = makeChip(pill, name, (swatch) => {
         swatch.hidden = !plain; // otherwise colours tell the outcome
         swatch.style.background = colour;
-      }, `${name}. Click: show or hide. Double click or Alt+click: only this one.`);
+      }, `${name}. Click: show or hide. Double click, Alt+click or S: only this one.`);
       write(total, `/${COUNTED.format(totals.get(id))}`);
       chip.button.append(total);
       chip.button.onclick = (event) => this.actions.toggleClass(id, event.altKey);

@@ -16,7 +16,7 @@ function keysOf(viewer) {
     a: () => viewer.setHidden([]), c: () => viewer.nextClass(), d: () => viewer.toggleOutcome("difference"),
     f: () => stage.fit(), g: () => viewer.toggleOutcome("truth"), l: () => viewer.toggleLabels(),
     n: () => viewer.controls.toggleNms(), o: () => viewer.cycle(), p: () => viewer.setOwn(viewer.choice.own === null),
-    t: () => viewer.controls.open(), z: () => viewer.zoomToBoxes(), "?": () => viewer.toggleHelp(),
+    s: () => viewer.onlyThis(), t: () => viewer.openFilters(), z: () => viewer.zoomToBoxes(), "?": () => viewer.toggleHelp(),
     ",": () => viewer.step(-1), ".": () => viewer.step(1), Escape: () => viewer.escape(),
   };
   kinds.forEach((kind, at) => { keys[at + 1] = () => viewer.toggleOutcome(kind); });

@@ -45,6 +45,21 @@ class Viewer extends Board {
     else this.setHidden(hidden.has(id) ? [...hidden].filter((other) => other !== id) : [...hidden, id]);
   }
 
+  // Of the chip that has the focus, or of the pinned box.
+  onlyThis() {
+    const pill = this.root.getRootNode().activeElement?.closest(".class");
+    const chip = [...this.chips.classes].find(([, each]) => each.pill === pill);
+    const id = chip ? chip[0] : this.selected === null ? null : this.model.classId[this.selected];
+    if (id === null) return false;
+    this.toggleClass(id, true);
+    return true;
+  }
+
+  openFilters() {
+    this.controls.open();
+    (this.controls.row.hidden ? this.stage.element : this.controls.mode.all).focus();
+  }
+
   toggleOutcome(kind) {
     if (!this.chips.outcomes.has(kind)) return false;
     if (kind === "truth" || kind === "difference") this[kind] = !this[kind];
