@@ -133,8 +133,10 @@ class TestTheWholeStory:
             shown(page)
             page.get_by_role("radio", name="Upload").click()
             page.locator('input[type="file"]').set_input_files(rotated)
-            expect(page.get_by_text("960 × 720 px")).to_be_visible()
             expect(page.get_by_text("turned upright")).to_be_visible()
+            expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+            expect(badge(page, "960 × 720 px")).to_have_count(1)  # that of the image before may go a little later
+            expect(badge(page, re.compile(r"\d ms"))).to_have_count(1)
             many = shown(page)
             assert many > 0
             latency = badge(page, re.compile(r"\d ms")).inner_text()
