@@ -3,24 +3,26 @@
 import streamlit as st
 
 from smviz import ui
-from smviz.ui import calling
-from smviz.ui import detect as parts
+from smviz.ui import detect, exporting, opening, stored, tiling
 
 chosen = ui.start_page("Detect")
-chosen = ui.connection_bar(chosen)
-given = parts.image_picker()
-if given is None:
-    st.info("Choose an image; it is sent to the endpoint once.", icon=":material/add_photo_alternate:")
-    st.stop()
 
-data, name = given
-with ui.shown_errors():
-    payload = calling.fitted(ui.prepared(data, name), chosen)
-    again = st.session_state.pop("call again", False)
-    reply = ui.call_once(chosen, payload, again=again)
-    detections = ui.read_reply(reply, payload, ui.preset_of(chosen))
-
-parts.call_facts(payload, reply, name)
-state = parts.shown(payload, name, detections, threshold=0.3)
-parts.downloads(payload, name, detections, state)
-ui.raw_reply(reply)
+if stored.asked():
+    with ui.shown_errors():
+        look, buttons = stored.stored_look(chosen)
+        state = detect.shown(look, look.detections, stored.step)
+        ui.raw_reply(look.reply, look.payload, look.preset)
+    with buttons:
+        exporting.export_menu(look, look.detections, state)
+else:
+    chosen = ui.connection_bar(chosen)
+    opening.source_bar(chosen)
+    with opening.strip_above(chosen):
+        look, buttons = detect.current_look(chosen)
+        picture = st.container()
+        tiled = tiling.tiling_panel(look, chosen)
+        ui.raw_reply(look.reply, look.payload, look.preset)
+        with picture:
+            state = detect.shown(look, tiled.detections, opening.step, tiled.other, tiling.COMPARED, tiled.picture)
+        with buttons:
+            exporting.export_menu(look, tiled.detections, state, tiled.what)

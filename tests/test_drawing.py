@@ -1,15 +1,18 @@
 """Boxes drawn into the picture, each in its own class's colour."""
 
+import base64
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from smviz.colours import class_colours
-from smviz.drawing import annotate
+from smviz.drawing import annotate, annotate_svg, with_grid
 from smviz.images import prepare
 from smviz.records import Detections
+from smviz.tiling import tiles_by_count
 
 NAMES = ("car", "van", "ute")
 COLOURS = class_colours(NAMES)
@@ -144,3 +147,100 @@ class TestAnnotate:
     def test_any_name(self, name):
         """Whatever a class is called, the box is drawn."""
         assert painted(draw(blank(), [[50, 100, 150, 200]], names=(name,), colours={name: "#D55E00"}))[199, 100]
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def svg(payload, boxes, class_ids=None, confidence=None, names=NAMES, colours=COLOURS):
+    """The root of the annotated picture's XML."""
+    ids = class_ids if class_ids is not None else [0] * len(boxes)
+    scores = confidence if confidence is not None else np.linspace(0.9, 0.5, len(boxes))
+    return ElementTree.fromstring(annotate_svg(payload, Detections(boxes, scores, ids, names), colours))
+
+
+def outlines(root):
+    """Every box's outer left, top, right and bottom, and its colour, the most confident last."""
+    group = next(g for g in root.iter(f"{SVG}g") if g.get("fill") == "none")
+    line = float(group.get("stroke-width"))
+    for rect in group.iter(f"{SVG}rect"):
+        x, y, width, height = (float(rect.get(name)) for name in ("x", "y", "width", "height"))
+        edges = (x - line / 2, y - line / 2, x + width + line / 2, y + height + line / 2)
+        yield edges, rect.get("stroke")
+
+
+class TestAnnotateSvg:
+    def test_holds_the_very_image_that_was_sent(self):
+        """The picture inside is the payload's bytes, shown pixel for pixel, and nothing is loaded from elsewhere."""
+        payload = blank(1234, 567)
+        root = svg(payload, [[10, 10, 50, 50]])
+        assert (root.get("width"), root.get("height"), root.get("viewBox")) == ("1234", "567", "0 0 1234 567")
+        (image,) = root.iter(f"{SVG}image")
+        kind, data = image.get("href").split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data) == payload.body
+
+    def test_boxes_are_where_the_png_has_them(self):
+        """Lines cover the same pixels as in the PNG, each in its class's colour, the most confident on top."""
+        boxes = [[20, 100, 100, 200], [150, 100, 230, 200]]
+        drawn = list(outlines(svg(blank(), boxes, class_ids=[0, 1])))
+        assert drawn == [((150, 100, 230, 200), COLOURS["van"]), ((20, 100, 100, 200), COLOURS["car"])]
+
+    def test_labels_are_text(self):
+        """A label is text, with its class and confidence, and fits its background whatever the font."""
+        (text,) = svg(blank(), [[50, 100, 150, 200]]).iter(f"{SVG}text")
+        assert text.text == "car 0.90"
+        assert float(text.get("textLength")) > 0
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "<script>alert(1)</script>",
+            '"/><image href="http://x/"/>',
+            "a & b",
+            "]]>",
+            "\0\x1b\ud800",
+            "Fußgänger 自転車 🚗",
+        ],
+    )
+    def test_names_are_never_markup(self, name):
+        """Whatever a class is called, the file is valid XML with just the elements that were drawn."""
+        root = svg(blank(), [[50, 100, 150, 200]], names=(name,), colours={name: "#D55E00"}, confidence=[np.nan])
+        assert {element.tag for element in root.iter()} <= {
+            f"{SVG}{t}" for t in ("svg", "image", "g", "rect", "title", "text")
+        }
+        (text,) = root.iter(f"{SVG}text")
+        if name.isprintable():
+            assert text.text == name
+
+    @pytest.mark.parametrize("box", [[-1e9, -1e9, 1e9, 1e9], [60.4, 60.4, 60.5, 60.5], [100, 100, 50, 50]])
+    def test_odd_boxes(self, box):
+        """Boxes beyond the frame end with it, and tiny or turned ones are drawn; no side is negative."""
+        for rect in svg(blank(), [box]).iter(f"{SVG}rect"):
+            assert float(rect.get("width")) >= 0
+            assert float(rect.get("height")) >= 0
+
+    def test_undefined_boxes_are_left_out(self):
+        """A box with a coordinate that is no number is not in the file."""
+        assert list(outlines(svg(blank(), [[np.nan, 20, 30, 30]]))) == []
+
+
+class TestWithGrid:
+    def test_borders_and_overlaps(self):
+        """Borders of tiles are drawn where they are at the picture's scale, and overlaps are lighter."""
+        picture = np.asarray(
+            Image.open(io.BytesIO(with_grid(blank(400, 300).body, 800, tiles_by_count(800, 600, 1, 2, 0.2))))
+        )
+        assert picture.shape == (300, 400, 3)
+        row = picture[150, :, 0].astype(int)
+        tile = tiles_by_count(800, 600, 1, 2, 0.2)[1]
+        assert row[round(tile.left / 2)] > 200
+        assert abs(row[50] - 90) < 8
+        assert row[200] > 105, "what two tiles have in common"
+
+    def test_grey_pictures(self):
+        """A grey picture takes a grid as well."""
+        assert (
+            Image.open(io.BytesIO(with_grid(blank(mode="L").body, 400, tiles_by_count(400, 300, 2, 2, 0)))).mode
+            == "RGB"
+        )

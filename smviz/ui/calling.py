@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from smviz import images
+from smviz.errors import PayloadTooLarge
 from smviz.records import Endpoint, Payload
 from smviz.sagemaker import size_verdict
 from smviz.settings import Request
@@ -66,9 +67,8 @@ def call_settings(endpoint: Endpoint, chosen: Chosen) -> None:
 def fitted(payload: Payload, chosen: Chosen) -> Payload:
     """The payload as it may be sent: what is too large is offered smaller, and never made so silently.
 
-    Stops the page while an image that does not fit has not been made smaller.
-
     Raises:
+        PayloadTooLarge: while an image that does not fit has not been made small enough.
         EndpointError: when the endpoint cannot be described.
     """
     request = request_of(chosen)
@@ -84,10 +84,9 @@ def fitted(payload: Payload, chosen: Chosen) -> Payload:
     if wanted.toggle(text, help="Boxes are then drawn on the smaller image, which is what the detector sees."):
         if size_verdict(request.hosting, len(smaller.body), inline=request.s3_input is None).ok:
             return smaller
-        st.error("That is still too large: choose fewer pixels or a lower quality.", icon=":material/error:")
-        st.stop()
+        raise PayloadTooLarge("That is still too large.", "Choose fewer pixels or a lower quality.")
     if not verdict.ok:
-        st.stop()
+        raise PayloadTooLarge("It has not been sent.", "Switch on above to send it smaller, or choose another image.")
     return payload
 
 

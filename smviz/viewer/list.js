@@ -42,11 +42,11 @@ class List {
     };
   }
 
-  show(model, rows, threshold) {
-    Object.assign(this, { model, rows, threshold });
+  show(model, rows) {
+    Object.assign(this, { model, rows });
     this.spacer.style.height = `${rows.length * ROW}px`;
     this.empty.hidden = rows.length > 0;
-    this.empty.textContent = model.count ? "No detection at this threshold and these classes." : "Nothing was detected.";
+    this.empty.textContent = model.total ? "No detection at this threshold, these classes and filters." : "Nothing was detected.";
     this.paint();
   }
 
@@ -89,8 +89,8 @@ class List {
   }
 
   fill(row, at) {
-    const { model, threshold } = this, item = this.rows[at];
-    const kind = model.kind(item, threshold), colour = model.colour(item, kind);
+    const { model } = this, item = this.rows[at], told = model.marked || model.hasOther;
+    const kind = model.kind(item), colour = model.colour(item, kind);
     const state = `${item}/${at}/${this.rows.length}/${kind}/${this.hovered === item}/${this.selected === item}`;
     if (row.state === state && row.model === model) return;
     Object.assign(row, { state, model, item });
@@ -101,19 +101,18 @@ class List {
     element.setAttribute("aria-setsize", this.rows.length);
     element.setAttribute("aria-selected", this.selected === item);
     element.classList.toggle("hover", this.hovered === item);
-    row.mark.hidden = !model.marked;
-    row.swatch.hidden = model.marked;
+    row.mark.hidden = !told;
+    row.swatch.hidden = told;
     row.mark.className = `mark ${kind}`;
     row.mark.style.borderColor = colour;
     row.mark.textContent = MARK_NAMES[kind] || "";
     row.swatch.style.background = colour;
-    row.name.textContent = model.name(item);
-    row.name.title = model.name(item);
-    const score = item < model.scored ? model.score[item] : NaN;
+    row.name.textContent = row.name.title = model.className(item);
+    const score = model.score[item];
     row.track.hidden = Number.isNaN(score);
     row.bar.style.width = `${score * 100}%`;
-    row.bar.style.background = model.marked ? colour : "";
-    row.number.textContent = kind === "fn" || Number.isNaN(score) ? "—" : score.toFixed(2);
-    row.size.textContent = `${model.width(item).toFixed(0)} × ${model.height(item).toFixed(0)}`;
+    row.bar.style.background = told ? colour : "";
+    row.number.textContent = Number.isNaN(score) ? "—" : score.toFixed(2);
+    row.size.textContent = `${widthOf(model.box, item).toFixed(0)} × ${heightOf(model.box, item).toFixed(0)}`;
   }
 }

@@ -1,124 +1,132 @@
-// The boxes of one image as columns, and which of them are shown. Items 0..N-1 are the detections, by descending
-// score; N..N+G-1 is the ground truth.
+// The boxes of one image as columns. Items are numbered: the detections by descending score, then the ground truth,
+// then the second set by descending score.
 
-const KINDS = ["plain", "tp", "fp", "fn", "ignored", "truth"];
-const MARK_NAMES = { tp: "TP", fp: "FP", fn: "FN", ignored: "ign" };
+const MARK_NAMES = { tp: "TP", fp: "FP", fn: "FN", ignored: "ign", only_a: "A", only_b: "B", agree: "A+B" };
+const AGREE_IOU = 0.5;
 
 class Model {
   constructor(data) {
-    const { detections, truth } = data;
+    const { detections, truth, other } = data, none = { xyxy: [], class_id: [], score: [], ignored: [] };
+    const [g, b] = [truth ?? none, other ?? none];
+    this.frame = data.image;
     this.count = detections.score.length;
-    this.size = this.count + (truth ? truth.class_id.length : 0);
+    this.truthEnd = this.count + g.class_id.length;
+    this.size = this.truthEnd + b.score.length;
     this.marked = detections.matched !== null;
     this.hasTruth = truth !== null;
-    this.box = Float64Array.from(truth ? detections.xyxy.concat(truth.xyxy) : detections.xyxy);
-    this.classId = truth ? detections.class_id.concat(truth.class_id) : detections.class_id;
-    this.score = Float64Array.from(detections.score, (score) => score ?? NaN);
-    this.scored = detections.score.indexOf(null) < 0 ? this.count : detections.score.indexOf(null);
+    this.hasOther = other !== null;
+    this.box = Float64Array.from(detections.xyxy.concat(g.xyxy, b.xyxy));
+    this.classId = detections.class_id.concat(g.class_id, b.class_id);
+    this.score = Float64Array.from(detections.score.concat(g.class_id.map(() => null), b.score), (s) => s ?? NaN);
     this.matched = detections.matched;
-    this.ignored = (detections.ignored || Array(this.count).fill(false)).concat(truth ? truth.ignored : []);
+    this.ignored = (detections.ignored ?? Array(this.count).fill(false)).concat(g.ignored, b.score.map(() => false));
     this.classes = new Map(data.classes.map((entry) => [entry.id, entry]));
     this.colours = data.colours;
-    // The score at which each labelled object is found; -1 when no detection finds it.
-    this.foundAt = new Float64Array(this.size - this.count).fill(-1);
-    if (this.marked) this.matched.forEach((g, i) => { if (g >= 0 && !this.ignored[i]) this.foundAt[g] = this.scoreOf(i); });
+    this.names = data.names;
+    this.hasScores = this.score.some((score) => !Number.isNaN(score));
+    this.kept = new Uint8Array(this.size).fill(1);
+    this.partners = new Int32Array(this.size).fill(-1);
   }
 
-  // A detection without a score cannot be cut.
-  scoreOf(item) { return item < this.scored ? this.score[item] : Infinity; }
-  isTruth(item) { return item >= this.count; }
-  name(item) { return this.classes.get(this.classId[item]).name; }
-  width(item) { return this.box[4 * item + 2] - this.box[4 * item]; }
-  height(item) { return this.box[4 * item + 3] - this.box[4 * item + 1]; }
+  isTruth(item) { return item >= this.count && item < this.truthEnd; }
+  isOther(item) { return item >= this.truthEnd; }
+  get total() { return this.count + this.size - this.truthEnd; }
+  className(item) { return this.classes.get(this.classId[item]).name; }
+  colour(item, kind) { return kind === "plain" ? this.classes.get(this.classId[item]).colour : this.colours[kind]; }
 
-  // How many scored detections reach the threshold: they are the first ones.
-  cut(threshold) {
-    let low = 0, high = this.scored;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.score[middle] >= threshold) low = middle + 1; else high = middle;
+  // What Python calls an item, and back.
+  nameOf(item) {
+    if (item === null) return null;
+    if (this.isTruth(item)) return { truth: item - this.count };
+    return this.isOther(item) ? { other: item - this.truthEnd } : { detection: item };
+  }
+
+  itemOf(name) {
+    const { detection = Infinity, truth = Infinity, other = Infinity } = name ?? {};
+    if (detection < this.count) return detection;
+    if (this.count + truth < this.truthEnd) return this.count + truth;
+    return this.truthEnd + other < this.size ? this.truthEnd + other : null;
+  }
+
+  // Who is kept, and who goes together. Greedy matching goes by falling score, so a cut detection changes no other
+  // match, and its object becomes a missed one.
+  filter(choice) {
+    const { kept, partners, count, truthEnd, size } = this;
+    keep(this, choice, kept, 0, count);
+    keep(this, choice, kept, truthEnd, size);
+    partners.fill(-1);
+    if (this.hasOther) pair(this, kept, [0, count], [truthEnd, size], AGREE_IOU, partners);
+    if (!this.marked) return;
+    for (let item = 0; item < count; item++) {
+      if (!kept[item] || this.matched[item] < 0) continue;
+      partners[item] = count + this.matched[item];
+      if (!this.ignored[item]) partners[partners[item]] = item;
     }
-    return low;
   }
 
-  *reaching(threshold) {
-    const cut = this.cut(threshold);
-    for (let item = 0; item < cut; item++) yield item;
-    for (let item = this.scored; item < this.count; item++) yield item;
-  }
-
-  kind(item, threshold) {
+  kind(item) {
+    if (this.hasOther && !this.isTruth(item)) {
+      if (this.partners[item] >= 0) return "agree";
+      return this.isOther(item) ? "only_b" : "only_a";
+    }
     if (this.isTruth(item)) {
       if (!this.marked) return "truth";
       if (this.ignored[item]) return "ignored";
-      return this.foundAt[item - this.count] >= threshold ? "truth" : "fn";
+      return this.partners[item] >= 0 ? "truth" : "fn";
     }
     if (!this.marked) return "plain";
     if (this.ignored[item]) return "ignored";
     return this.matched[item] >= 0 ? "tp" : "fp";
   }
 
-  colour(item, kind) {
-    return kind === "plain" ? this.classes.get(this.classId[item]).colour : this.colours[kind];
-  }
+  partner(item) { return this.partners[item] >= 0 ? this.partners[item] : null; }
 
   // What is to be seen: `boxes` on the picture, `rows` in the list, and how many of each class and each outcome.
-  select({ threshold, hidden, off, truth }) {
-    const boxes = [], rows = [], perClass = new Map(), perKind = { tp: 0, fp: 0, fn: 0, ignored: 0, truth: 0 };
+  select(choice, { off, truth, difference }) {
+    this.filter(choice);
+    const boxes = [], rows = [], perClass = new Map(), perKind = {}, same = new Set(["tp", "agree", "truth", "ignored"]);
     let detections = 0;
-    for (const item of this.reaching(threshold)) {
-      const id = this.classId[item];
-      perClass.set(id, (perClass.get(id) || 0) + 1);
-      if (hidden.has(id)) continue;
-      const kind = this.kind(item, threshold);
-      if (kind !== "plain") perKind[kind]++;
-      if (off.has(kind)) continue;
-      detections++;
+    for (let item = 0; item < this.size; item++) {
+      const id = this.classId[item], labelled = this.isTruth(item);
+      if (!this.kept[item]) continue;
+      if (!labelled) perClass.set(id, (perClass.get(id) || 0) + 1);
+      if (choice.hidden.has(id)) continue;
+      const kind = this.kind(item);
+      // A pair that agrees is one finding; an ignored object is a labelled one, not an ignored detection.
+      if (!(kind === "agree" && this.isOther(item)) && !(labelled && kind === "ignored")) perKind[kind] = (perKind[kind] || 0) + 1;
+      if (off.has(kind) || (difference && same.has(kind))) continue;
+      if (labelled && kind !== "fn" && !truth) continue;
+      if (!labelled) detections++;
       boxes.push(item);
-      rows.push(item);
+      if (labelled ? kind === "fn" : !(kind === "agree" && this.isOther(item))) rows.push(item);
     }
-    for (let item = this.count; item < this.size; item++) {
-      if (hidden.has(this.classId[item])) continue;
-      const kind = this.kind(item, threshold);
-      if (kind === "fn" || kind === "truth") perKind[kind]++;
-      if (kind === "fn" ? off.has("fn") : !truth) continue;
-      boxes.push(item);
-      if (kind === "fn") rows.push(item);
-    }
-    return { boxes, rows, perClass, perKind, detections };
+    if (this.hasOther) rows.sort((a, b) => this.score[b] - this.score[a] || a - b);
+    return { boxes, rows, perClass, perKind, detections, visible: new Set(boxes) };
   }
 
   totals() {
     const totals = new Map([...this.classes.keys()].map((id) => [id, 0]));
-    for (let item = 0; item < this.count; item++) totals.set(this.classId[item], totals.get(this.classId[item]) + 1);
+    for (let item = 0; item < this.size; item++) {
+      if (!this.isTruth(item)) totals.set(this.classId[item], totals.get(this.classId[item]) + 1);
+    }
     return totals;
   }
 
-  // The smallest of the items under a point of the image, or null: nested boxes stay reachable.
-  at(items, x, y, margin) {
-    let best = null, smallest = Infinity;
-    for (const item of items) {
-      const o = 4 * item, b = this.box;
-      if (x < b[o] - margin || x > b[o + 2] + margin || y < b[o + 1] - margin || y > b[o + 3] + margin) continue;
-      const area = (b[o + 2] - b[o]) * (b[o + 3] - b[o + 1]);
-      if (area < smallest) { smallest = area; best = item; }
-    }
-    return best;
+  // The items under a point of the image, the smallest first: nested boxes stay reachable.
+  under(items, x, y, margin) {
+    const b = this.box, hit = (item) => {
+      const o = 4 * item;
+      return x >= b[o] - margin && x <= b[o + 2] + margin && y >= b[o + 1] - margin && y <= b[o + 3] + margin;
+    };
+    return items.filter(hit).sort((p, q) => areaOf(b, p) - areaOf(b, q));
   }
 
-  // The labelled object of a detection, or the detection that found the object; null where there is none.
-  partner(item, threshold) {
-    if (!this.marked) return null;
-    if (!this.isTruth(item)) return this.matched[item] >= 0 ? this.count + this.matched[item] : null;
-    const found = this.matched.indexOf(item - this.count);
-    return found >= 0 && this.scoreOf(found) >= threshold ? found : null;
+  // The items that overlap one, the most first: [[item, IoU]].
+  neighbours(items, item) {
+    return items.filter((other) => other !== item).map((other) => [other, iouOf(this.box, item, other)])
+      .filter(([, overlap]) => overlap > 0).sort((a, b) => b[1] - a[1]);
   }
 
-  iou(a, b) {
-    const [p, q, box] = [4 * a, 4 * b, this.box];
-    const width = Math.min(box[p + 2], box[q + 2]) - Math.max(box[p], box[q]);
-    const height = Math.min(box[p + 3], box[q + 3]) - Math.max(box[p + 1], box[q + 1]);
-    const overlap = Math.max(0, width) * Math.max(0, height);
-    return overlap / (this.width(a) * this.height(a) + this.width(b) * this.height(b) - overlap);
-  }
+  // All labelled objects, shown or not.
+  labelled() { return Array.from({ length: this.truthEnd - this.count }, (_, g) => this.count + g); }
 }

@@ -1,17 +1,31 @@
-// The confidence slider on the histogram of the scores it cuts.
+// The confidence slider on the histogram of the scores that it cuts.
 
 const BINS = 50;
+const COUNTED = new Intl.NumberFormat("en");
 
-// Per bin and kind, how many detections of the classes shown; stacked kinds are listed from the bottom up.
-function binScores(model, hidden) {
-  const kinds = model.marked ? ["tp", "fp", "ignored"] : ["plain"];
-  const bins = kinds.map(() => new Float64Array(BINS));
-  for (let item = 0; item < model.scored; item++) {
-    if (hidden.has(model.classId[item])) continue;
-    const bin = Math.max(0, Math.min(BINS - 1, Math.floor(model.score[item] * BINS)));
-    bins[kinds.indexOf(model.kind(item, 0))][bin]++;
+// What is written already stays: text that is set again is laid out again.
+function write(element, value) {
+  const text = typeof value === "number" ? COUNTED.format(value) : value;
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// Per bin, how many detections of the classes shown are kept, by kind, and how many are not, listed from the bottom
+// up. With `only`, of that class alone.
+function binScores(model, choice, only) {
+  const kinds = model.marked ? ["tp", "fp", "ignored"] : model.hasOther ? ["agree", "only_a", "only_b"] : ["plain"];
+  const bins = new Map([...kinds, "cut"].map((kind) => [kind, new Float64Array(BINS)]));
+  for (let item = 0; item < model.size; item++) {
+    if (Number.isNaN(model.score[item])) continue;
+    if (only === null ? choice.hidden.has(model.classId[item]) : model.classId[item] !== only) continue;
+    const bin = Math.max(0, Math.min(BINS - 1, Math.floor(model.score[item] * BINS + 1e-9)));
+    bins.get(model.kept[item] ? model.kind(item) : "cut")[bin]++;
   }
-  return { kinds, bins };
+  return bins;
+}
+
+function formatThreshold(threshold) {
+  const exact = Math.abs(threshold * 100 - Math.round(threshold * 100)) < 1e-9;
+  return threshold.toFixed(exact ? 2 : 3);
 }
 
 class Slider {
@@ -19,8 +33,10 @@ class Slider {
     const find = (name) => root.querySelector(name);
     this.input = find(".slider");
     this.canvas = find(".histogram");
+    this.ticks = find(".ticks");
     this.best = find(".best");
     this.line = find(".best-line");
+    this.prompt = find(".prompt");
     this.value = find(".value");
     this.count = find(".count");
     this.held = false;
@@ -34,64 +50,62 @@ class Slider {
     this.best.onclick = () => { move(this.bestAt); release(); };
   }
 
-  showBest(best) {
+  left(threshold) { return `calc(8px + (100% - 16px) * ${threshold})`; }
+
+  // The tuned threshold of what the slider moves now.
+  showBest(best, word) {
     this.bestAt = best;
     this.best.hidden = this.line.hidden = best === null;
     if (best === null) return;
-    this.best.textContent = `best ${formatThreshold(best)}`;
-    this.best.title = "Set the threshold to the best one";
-    const left = `calc(8px + (100% - 16px) * ${best})`;
-    this.line.style.left = left;
-    this.best.style.left = `clamp(34px, ${left}, calc(100% - 34px))`;
+    this.best.textContent = `${word} ${formatThreshold(best)}`;
+    this.best.title = "Set the threshold to this one";
+    this.line.style.left = this.left(best);
+    this.best.style.left = `clamp(34px, ${this.left(best)}, calc(100% - 34px))`;
   }
 
-  show(threshold, shown, total, hasScores) {
+  // The thresholds of all classes: [{ id, colour, threshold }].
+  showTicks(all, active) {
+    while (this.ticks.childElementCount < all.length) this.ticks.append(document.createElement("i"));
+    [...this.ticks.children].forEach((tick, at) => {
+      tick.hidden = at >= all.length;
+      if (tick.hidden) return;
+      tick.style.left = this.left(all[at].threshold);
+      tick.style.background = all[at].colour;
+      tick.classList.toggle("active", all[at].id === active);
+    });
+  }
+
+  show({ threshold, name, shown, total, hasScores }) {
     const text = formatThreshold(threshold);
     if (Number(this.input.value) !== threshold) this.input.value = threshold;
     this.input.setAttribute("aria-valuetext", text);
+    this.input.setAttribute("aria-label", name === null ? "Confidence threshold" : `Confidence threshold of ${name}`);
     this.input.disabled = total > 0 && !hasScores;
-    this.value.textContent = text;
-    const number = new Intl.NumberFormat("en");
-    this.count.textContent = this.input.disabled
-      ? `${number.format(total)} boxes without scores`
-      : `${number.format(shown)} of ${number.format(total)} ${total === 1 ? "box" : "boxes"}`;
+    write(this.prompt, name === null ? "confidence ≥" : `${name} ≥`);
+    this.prompt.classList.toggle("named", name !== null);
+    write(this.value, text);
+    write(this.count, this.input.disabled
+      ? `${COUNTED.format(total)} boxes without scores`
+      : `${COUNTED.format(shown)} of ${COUNTED.format(total)} ${total === 1 ? "box" : "boxes"}`);
   }
 
-  paint({ kinds, bins }, threshold, colours, ratio) {
-    const { pen, width, height } = prepare(this.canvas, ratio);
-    const style = getComputedStyle(this.canvas);
-    const sums = Array.from({ length: BINS }, (_, i) => bins.reduce((sum, bin) => sum + bin[i], 0));
+  paint(bins, colours, ratio) {
+    const { pen, width, height } = prepare(this.canvas, ratio), style = getComputedStyle(this.canvas);
+    const accent = style.getPropertyValue("--st-primary-color").trim(), grey = style.getPropertyValue("color");
+    const sums = Array.from({ length: BINS }, (_, i) => [...bins.values()].reduce((sum, bin) => sum + bin[i], 0));
     // Square roots, or one full bin flattens all the others.
     const scale = (height - 2) / Math.sqrt(Math.max(1, ...sums));
-    const edge = threshold * width;
-    const bars = (left, right, paintOf) => {
-      pen.save();
-      pen.beginPath();
-      pen.rect(left, 0, right - left, height);
-      pen.clip();
+    const full = sums.map((sum) => (sum ? Math.max(3, Math.sqrt(sum) * scale) : 0)), below = new Float64Array(BINS);
+    for (const [kind, bin] of bins) {
+      pen.globalAlpha = kind === "cut" ? 0.22 : 0.85;
+      pen.fillStyle = kind === "cut" ? grey : kind === "plain" ? accent : colours[kind];
       for (let i = 0; i < BINS; i++) {
-        const full = sums[i] ? Math.max(3, Math.sqrt(sums[i]) * scale) : 0;
-        let y = height;
-        kinds.forEach((kind, k) => {
-          const part = sums[i] ? (full * bins[k][i]) / sums[i] : 0;
-          pen.fillStyle = paintOf(kind);
-          pen.fillRect((i * width) / BINS + 0.75, y - part, width / BINS - 1.5, part);
-          y -= part;
-        });
+        if (!bin[i]) continue;
+        const part = (full[i] * bin[i]) / sums[i];
+        pen.fillRect((i * width) / BINS + 0.75, height - below[i] - part, width / BINS - 1.5, part);
+        below[i] += part;
       }
-      pen.restore();
-    };
-    const accent = style.getPropertyValue("--st-primary-color").trim();
-    const grey = style.getPropertyValue("color");
-    pen.globalAlpha = 0.22;
-    bars(0, edge, () => grey);
-    pen.globalAlpha = 0.85;
-    bars(edge, width, (kind) => (kind === "plain" ? accent : colours[kind]));
+    }
     pen.globalAlpha = 1;
   }
-}
-
-function formatThreshold(threshold) {
-  const exact = Math.abs(threshold * 100 - Math.round(threshold * 100)) < 1e-9;
-  return threshold.toFixed(exact ? 2 : 3);
 }

@@ -5,20 +5,22 @@ const CLOSEST = 40; // CSS pixels per image pixel
 class Stage {
   constructor(root) {
     this.element = root.querySelector(".stage");
-    this.image = root.querySelector(".stage img");
+    this.image = root.querySelector(".stage img.shown");
+    this.full = root.querySelector(".stage img.full");
     this.view = { k: 1, x: 0, y: 0 };
     this.fitted = true;
     this.pointers = new Map();
     this.zoomedAt = 0;
     this.pageScrolledAt = 0;
+    this.asked = this.decoded = false; // of the image with all pixels
   }
 
   get width() { return this.element.clientWidth; }
   get height() { return this.element.clientHeight; }
   get fitScale() { return Math.min(this.width / this.frame.width, this.height / this.frame.height); }
 
-  wire({ change, hover, click, loaded }) {
-    this.change = change;
+  wire({ change, hover, click, loaded, fetching }) {
+    Object.assign(this, { change, fetching });
     const { element } = this;
     const at = (event) => {
       const rect = element.getBoundingClientRect();
@@ -51,11 +53,49 @@ class Stage {
     this.frame = frame;
     this.element.style.aspectRatio = `${frame.width} / ${frame.height}`;
     this.element.style.setProperty("--stage-height", `${height}px`);
-    this.image.style.width = `${frame.width}px`;
-    this.image.style.height = `${frame.height}px`;
+    for (const image of [this.image, this.full]) {
+      image.style.width = `${frame.width}px`;
+      image.style.height = `${frame.height}px`;
+    }
     if (this.image.getAttribute("src") !== frame.url) this.image.src = frame.url;
+    if (this.fullUrl !== frame.full) this.dropFull();
     if (changed) this.fit();
     return changed;
+  }
+
+  dropFull() {
+    this.fullUrl = this.frame.full;
+    this.asked = this.decoded = false;
+    this.full.removeAttribute("src");
+    this.full.hidden = true;
+  }
+
+  // All pixels are fetched once, when the screen has more of them than the image shown. Until they are decoded the
+  // image shown stays, and it comes back when it is enough: 108 megapixels are slow to scale down.
+  async wantFull() {
+    const enough = this.view.k * (window.devicePixelRatio || 1) <= (1.05 * this.image.naturalWidth) / this.frame.width;
+    this.full.hidden = enough || !this.decoded;
+    if (enough || this.asked || !this.fullUrl || !this.image.naturalWidth) return;
+    const url = this.fullUrl;
+    this.asked = true;
+    this.fetching(true);
+    this.full.src = url;
+    const good = await this.full.decode().then(() => true, () => false);
+    if (url !== this.fullUrl) return;
+    this.decoded = good;
+    this.fetching(false);
+    this.wantFull();
+  }
+
+  // The view as viewers of other sizes understand it: zoom over fit, and the middle as shares of the image.
+  get relative() {
+    const { k, x, y } = this.view, { width, height } = this.frame;
+    return { zoom: k / this.fitScale, at: [(this.width / 2 - x) / k / width, (this.height / 2 - y) / k / height] };
+  }
+
+  setRelative({ zoom, at: [u, v] }) {
+    const k = zoom * this.fitScale, { width, height } = this.frame;
+    this.set({ k, x: this.width / 2 - u * width * k, y: this.height / 2 - v * height * k });
   }
 
   allowed(scale) { return Math.max(this.fitScale, Math.min(Math.max(CLOSEST, this.fitScale), scale)); }
@@ -80,16 +120,18 @@ class Stage {
       y: hold(y, this.frame.height * scale, this.height),
     };
     this.fitted = scale <= this.fitScale * 1.0001;
-    this.image.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${scale})`;
+    this.image.style.transform = this.full.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${scale})`;
+    this.wantFull();
     this.element.classList.toggle("close", scale > 4);
     this.element.style.touchAction = this.fitted ? "pan-y" : "none";
     this.change();
   }
 
-  zoomAt([px, py], factor) {
+  // What is at a point of the stage goes to another one, or stays.
+  zoomAt([px, py], factor, [qx, qy] = [px, py]) {
     const { k, x, y } = this.view;
     const scale = this.allowed(k * factor);
-    this.set({ k: scale, x: px - ((px - x) * scale) / k, y: py - ((py - y) * scale) / k });
+    this.set({ k: scale, x: qx - ((px - x) * scale) / k, y: qy - ((py - y) * scale) / k });
   }
 
   zoomMiddle(factor) { this.zoomAt([this.width / 2, this.height / 2], factor); }
@@ -146,8 +188,8 @@ class Stage {
     if (others.length) {
       const [other] = others;
       const distance = (p) => Math.max(1, Math.hypot(p[0] - other[0], p[1] - other[1]));
-      this.pan((point[0] - before[0]) / 2, (point[1] - before[1]) / 2);
-      this.zoomAt([(point[0] + other[0]) / 2, (point[1] + other[1]) / 2], distance(point) / distance(before));
+      const middle = (p) => [(p[0] + other[0]) / 2, (p[1] + other[1]) / 2];
+      this.zoomAt(middle(before), distance(point) / distance(before), middle(point));
     } else if (this.travel >= 4) {
       this.element.classList.add("panning");
       this.pan(point[0] - before[0], point[1] - before[1]);

@@ -1,6 +1,8 @@
 """The page of the browser tests: one viewer, and what Python knows of it, as JSON.
 
-Query parameters: `scene` (sample, marked, grid, odd, html, scoreless, broken, empty), `n` (boxes of the grid).
+Query parameters: `scene` (sample, marked, crowd, compare, grid, odd, turned, huge, scoreless, broken, empty), `n`
+(how many boxes the grid has), `own` (thresholds per class are given), `sync` (a second viewer follows the first),
+`steps` (previous and next image).
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from smviz.viewer import ImageMatches, ImageTruth, viewer
 st.set_page_config(layout="wide")
 
 
-def picture(width: int, height: int) -> str:
-    """A plain grey PNG as a data URI."""
+def picture(width: int, height: int, colour: tuple[int, int, int] = (120, 120, 120)) -> str:
+    """A plain PNG as a data URI, grey unless told otherwise."""
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), (120, 120, 120)).save(buffer, "PNG")
+    Image.new("RGB", (width, height), colour).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -37,19 +39,43 @@ def grid(count: int, width: int, height: int) -> Detections:
     )
 
 
+def turned(width: int, height: int) -> str:
+    """A JPEG stored on its side, which its EXIF orientation 6 turns to `width` x `height`."""
+    image, exif = Image.new("RGB", (height, width), (120, 120, 120)), Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
 # Four boxes of 100 x 100, far apart, then one nested in the first.
 CORNERS = np.array([[50, 50], [250, 50], [50, 250], [250, 250], [80, 80]], float)
 SIZES = np.array([100, 100, 100, 100, 40], float)[:, None]
 NAMES = ("car", "person", "<b>bus</b><img src=x onerror=alert(1)>")
 
 scene = st.query_params.get("scene", "sample")
-width, height = {"odd": (401, 301), "grid": (1920, 1080)}.get(scene, (400, 400))
+width, height = {"odd": (401, 301), "grid": (1920, 1080), "turned": (301, 203), "huge": (4000, 3000)}.get(
+    scene, (400, 400)
+)
 url = "data:image/png;base64,bm9waWN0dXJl" if scene == "broken" else picture(width, height)
-truth = matches = best = None
+truth = matches = best = other = full = None
+own = {"car": 0.6, "person": 0.82} if "own" in st.query_params else None
 if scene == "grid":
     boxes = grid(int(st.query_params.get("n", "300")), width, height)
 elif scene == "odd":
     boxes = Detections(np.array([[37.25, 41.5, 137.75, 163.25]]), np.array([0.9]), np.array([0]), NAMES)
+elif scene == "turned":
+    url = turned(width, height)
+    boxes = Detections(np.array([[20.5, 30, 90, 180]]), np.array([0.9]), np.array([0]), NAMES)
+elif scene == "huge":
+    url, full = picture(1200, 900), picture(width, height, (60, 120, 60))
+    boxes = Detections(np.array([[1000.0, 1000, 1200, 1100]]), np.array([0.9]), np.array([0]), NAMES)
+elif scene == "crowd":
+    # Three on one car of 100 x 100, each shifted by 10; a small person; a person in the place of the car.
+    corners = np.array([[50, 50], [60, 50], [70, 50], [300, 300], [50, 55]], float)
+    sides = np.array([100, 100, 100, 12, 100], float)[:, None]
+    scores = np.array([0.95, 0.9, 0.85, 0.8, 0.7])
+    boxes = Detections(np.hstack([corners, corners + sides]), scores, np.array([0, 0, 0, 1, 1]), NAMES)
 elif scene == "scoreless":
     boxes = Detections(np.hstack([CORNERS, CORNERS + SIZES]), np.full(5, np.nan), np.zeros(5, int), NAMES)
 elif scene == "empty":
@@ -63,12 +89,26 @@ if scene == "marked":
     truth = ImageTruth(objects, np.array([0, 0, 1, 1]), np.array([False, False, False, True]))
     matches = ImageMatches(np.array([0, -1, 3, 1, -1]), np.array([False, False, True, False, False]))
     best = 0.423
+if scene == "compare":
+    # The first is found by both; the second as another class; the last is found by the second set alone.
+    found = np.array([[55, 50, 155, 150], [250, 50, 350, 150], [180, 350, 240, 390]], float)
+    other = Detections(found, np.array([0.6, 0.9, 0.7]), np.array([0, 0, 1]), NAMES)
+
+
+def step(by: int) -> None:
+    """Another image, as the person asked at the viewer."""
+    st.session_state.image = st.session_state.get("image", 0) + by
+
 
 with st.container(horizontal=True):
     if st.button("Python sets 0.90"):
         st.session_state.given = 0.9
     if st.button("Python selects 1"):
         st.session_state.chosen = 1
+    if st.button("Python sets classes"):
+        st.session_state.own = {"car": 0.9}
+    if st.button("Only one"):
+        boxes = Detections(boxes.xyxy[:1], boxes.confidence[:1], boxes.class_id[:1], boxes.class_names)
     if st.button("Run again"):
         st.session_state.runs = st.session_state.get("runs", 0) + 1
     if st.button("Next image"):
@@ -83,17 +123,35 @@ state = viewer(
     image_key=f"{scene}-{st.session_state.get('image', 0)}",
     threshold=st.session_state.get("given", 0.4),
     best_threshold=best,
+    class_thresholds=st.session_state.get("own", own),
     ground_truth=truth,
     matches=matches,
+    other=other,
+    names=("prod", "candidate"),
     selected=st.session_state.get("chosen"),
+    full_url=full,
+    sync="both" if "sync" in st.query_params else None,
+    on_step=step if "steps" in st.query_params else None,
 )
 told = {
     "threshold": state.threshold,
     "hidden": sorted(state.hidden),
     "selected": state.selected,
     "selected_truth": state.selected_truth,
+    "selected_other": state.selected_other,
+    "class_thresholds": state.class_thresholds,
+    "min_side": state.min_side,
+    "nms_iou": state.nms_iou,
+    "nms_across_classes": state.nms_across_classes,
+    "top_k": state.top_k,
+    "step": state.step,
     "runs": st.session_state.get("runs", 0),
     "image": st.session_state.get("image", 0),
     "reaching": int((boxes.confidence >= state.threshold).sum()),
+    "kept": int(state.keeps(boxes).sum()),
+    "checksum": int(np.flatnonzero(state.keeps(boxes)).sum()),
 }
 st.code(json.dumps(told))
+if "sync" in st.query_params:
+    second = viewer(url, boxes, width=width, height=height, key="second", image_key=scene, threshold=0.4, sync="both")
+    st.caption(json.dumps({"threshold": second.threshold, "hidden": sorted(second.hidden)}))
