@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -384,3 +385,20 @@ def command(home: dict[str, str | None], *arguments: str) -> str:
         check=True,
     )
     return told.stdout
+
+
+class TestOneImage:
+    def test_opens_in_detect(self, run, browser):
+        """An image of the run is one click from the Detect page: same image, same threshold, and nothing is called."""
+        name = SAMPLES.images[4].name
+        page = browser(f"{run}&section=Images&image={name}")
+        link = page.get_by_role("link", name="Open in Detect")
+        expect(link).to_be_visible()
+        threshold = parse_qs(urlsplit(page.url).query)["threshold"]
+        link.click()
+        expect(page).to_have_url(re.compile(r"/Detect\?"))
+        expect(page.get_by_text("Stored reply, nothing is called").first).to_be_visible()
+        told = parse_qs(urlsplit(page.url).query)
+        assert told["image"] == [name]
+        assert told["threshold"] == threshold
+        no_traceback(page)

@@ -12,8 +12,9 @@ from smviz.errors import SmvizError
 from smviz.evaluation import judged_image
 from smviz.records import Outcome
 from smviz.store import Run
+from smviz.ui.choice import restored
 from smviz.ui.derived import Derived
-from smviz.ui.frame import plain
+from smviz.ui.frame import page_link, plain
 from smviz.ui.resources import image_url, picture_url, prepared, run_image, thumbnail
 from smviz.ui.tables import THREE, titled_table
 from smviz.ui.threshold_bar import Chosen
@@ -130,6 +131,12 @@ def one_image(
         ground_truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
         matches=ImageMatches(judged.taken, judged.ignored),
         selected=None if detection is None else _place(derived, image, detection),
+    )
+    page_link(
+        "Detect",
+        "Open in Detect: exports, tiles, the raw reply",
+        restored(),
+        {"run": run.id, "image": name, "threshold": f"{chosen.threshold:.6g}"},
     )
     if state.threshold != chosen.threshold:
         st.session_state["viewer threshold"] = state.threshold

@@ -22,7 +22,7 @@ from smviz.ui.choice import Chosen
 from smviz.ui.detect import Look, call_facts, head
 from smviz.ui.frame import page_link, plain, show_error
 from smviz.ui.reply import raw_reply
-from smviz.ui.resources import door, prepared, store
+from smviz.ui.resources import prepared, run_image, store
 from smviz.viewer import ImageMatches, ImageTruth
 
 
@@ -109,7 +109,7 @@ def _choose(wrong: str | None, names: tuple[str, ...]) -> NoReturn:
 
 def _image(run: Run, name: str) -> bytes | None:
     try:
-        return store().image_data(run.id, name, door(run.connection).s3_read if run.connection.region else None)
+        return run_image(run.id, name)
     except SmvizError as error:
         show_error(error)
         return None
@@ -180,7 +180,7 @@ def _with_truth(look: Look, run: Run, outcome: Outcome) -> Look:
 
 
 def _judged(truth: GroundTruth, run: Run, outcome: Outcome) -> JudgedImage | None:
-    evaluation = judge(truth, [outcome], read_by(run.preset))
+    evaluation = judge(truth, [outcome], read_by(run.preset), class_map=dict(run.class_map))
     images = evaluation.matches.ground_truth
     if not images.image_names:
         return None
