@@ -270,6 +270,23 @@ def run(app, playwright) -> str:
         return page.url
 
 
+def fill(page, images, labels):
+    """Upload images and labels in the form of a new run."""
+    form = page.locator('[data-testid="stExpander"]').filter(has_text="New run").first
+    upload = form.get_by_role("radio", name="Upload").first
+    expect(form).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    if not upload.is_visible():
+        page.get_by_text("New run").click()
+    upload.click()
+    inputs = form.locator('input[type="file"]')
+    expect(inputs).to_have_count(2)
+    inputs.nth(0).set_input_files(images)
+    expect(form.get_by_role("button", name=f"Run {len(images)} images")).to_be_visible()
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+    inputs.nth(1).set_input_files(labels)
+
+
 class TestEvaluate:
     def test_the_threshold_moves_every_number(self, run, browser):
         """A higher threshold gives more precision and less recall; the link keeps it."""
@@ -334,31 +351,21 @@ class TestEvaluate:
     def test_uploaded_images_are_judged(self, app, browser):
         """Three images and a COCO file of one's own give a run of three images."""
         page = browser(f"{app}/Evaluate")
-        page.get_by_text("New run").click()
-        page.get_by_role("radio", name="Upload").first.click()
-        inputs = page.locator('input[type="file"]')
-        inputs.nth(0).set_input_files(SAMPLES.images[:3])
-        inputs.nth(1).set_input_files(SAMPLES.annotations)
+        fill(page, SAMPLES.images[:3], SAMPLES.annotations)
         page.get_by_role("button", name="Run 3 images").click()
         expect(run_picked(page)).to_have_value(re.compile("3 of 3 images"))
         expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
         no_traceback(page)
 
-    @pytest.mark.parametrize(
-        ("text", "said"),
-        [("not json", "ground truth"), ('{"images": [], "annotations": []}', "ground truth")],
-    )
-    def test_bad_ground_truth_is_told(self, app, browser, tmp_path, text, said):
-        """A file that is no COCO ground truth is told, and nothing is run."""
+    @pytest.mark.parametrize("text", ["not json", '{"images": [], "annotations": []}'])
+    def test_bad_ground_truth_is_told(self, app, browser, tmp_path, text):
+        """A file that is no ground truth is named, and nothing can be run with it."""
         path = tmp_path / "labels.json"
         path.write_text(text)
         page = browser(f"{app}/Evaluate")
-        page.get_by_text("New run").click()
-        page.get_by_role("radio", name="Upload").first.click()
-        inputs = page.locator('input[type="file"]')
-        inputs.nth(0).set_input_files(SAMPLES.images[:1])
-        inputs.nth(1).set_input_files(path)
-        expect(page.locator('[data-testid="stAlert"]').filter(has_text=said).first).to_be_visible()
+        fill(page, SAMPLES.images[:1], path)
+        expect(page.locator('[data-testid="stAlert"]').filter(has_text="labels.json").first).to_be_visible()
+        expect(page.get_by_role("button", name="Run 1 images")).to_be_disabled()
         no_traceback(page)
 
     def test_an_unknown_run_is_told(self, run, browser):

@@ -77,7 +77,12 @@ def run(app, playwright) -> str:
     with open_browser(playwright) as open_page:
         page = open_page(f"{app}/Evaluate")
         page.set_default_timeout(SLOW)
-        page.get_by_role("button", name="Run 80 images").click()
+        start = page.get_by_role("button", name="Run 80 images")
+        expect(page.get_by_text("New run")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        if not start.is_visible():  # the form is closed where there are runs
+            page.get_by_text("New run").click()
+        start.click()
         expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible(timeout=SLOW)
         page.wait_for_load_state("networkidle")
         return page.url
@@ -139,13 +144,22 @@ def fill(page: Page, images: list[Path], labels: list[dict[str, object]]) -> Non
     inputs.nth(1).set_input_files(labels)
 
 
+def settled(page: Page) -> None:
+    """Nothing is being drawn any more."""
+    page.wait_for_load_state("networkidle")
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+
+
 def choose_cell(page: Page, row: int, option: str) -> None:
     """Choose an option in the second column of the table of classes."""
     table = page.locator('[data-testid="stDataFrame"]:visible').last
+    settled(page)
     table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # the grid is a canvas, and tells nobody when it is drawn
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + 35 + 17)
+    page.wait_for_timeout(300)
     for _ in range(row):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -203,12 +217,17 @@ class TestGroundTruth:
         """On a server that only this machine reaches, a path is read; one that is not there is told."""
         page = browser(f"{app}/Evaluate")
         open_form(page)
-        page.locator('input[type="file"]').first.set_input_files(SAMPLES.images[:2])
+        inputs = page.locator('[data-testid="stExpander"]').first.locator('input[type="file"]')
+        expect(inputs).to_have_count(2)
+        inputs.first.set_input_files(SAMPLES.images[:2])
+        expect(page.get_by_role("button", name="Run 2 images")).to_be_visible()
+        settled(page)
         page.get_by_role("radio", name="On this server").last.click()
         path = page.get_by_role("textbox", name="File, folder or zip")
         path.fill(str(tmp_path / "nothing"))
         path.press("Enter")
         expect(page.locator('[data-testid="stAlert"]').filter(has_text="nothing")).to_be_visible()
+        settled(page)
         path.fill(str(SAMPLES.annotations))
         path.press("Enter")
         expect(page.get_by_role("button", name="Run 2 images")).to_be_enabled()
@@ -242,7 +261,7 @@ class TestThresholds:
         """thresholds.json from the page holds what the command writes for the same run and objective."""
         page = browser(f"{run}&objective={objective.replace('>=', '%3E%3D')}")
         section(page, "Thresholds")
-        expect(page.get_by_role("button", name=label)).to_be_visible()
+        expect(page.get_by_role("button", name=label).first).to_be_visible()
         kept = []
         for name, options in (("per class", ["--per-class"]), ("one for all", [])):
             with page.expect_download() as download:
@@ -276,7 +295,7 @@ class TestThresholds:
         page.get_by_role("combobox", name="Objective").fill("the best")
         page.keyboard.press("Enter")
         expect(page.locator('[data-testid="stAlert"]').filter(has_text="no objective")).to_be_visible()
-        expect(page.get_by_role("button", name="Best F1")).to_be_visible()
+        expect(page.get_by_role("button", name="Best F1").first).to_be_visible()
 
 
 class TestErrors:
