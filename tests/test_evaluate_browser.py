@@ -83,6 +83,8 @@ def run(app, playwright) -> str:
         if not start.is_visible():  # the form is closed where there are runs
             page.get_by_text("New run").click()
         start.click()
+        # Another run of this file may be shown until the new one is there.
+        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("80 of 80 images"), timeout=SLOW)
         expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible(timeout=SLOW)
         page.wait_for_load_state("networkidle")
         return page.url
