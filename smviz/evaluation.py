@@ -16,6 +16,7 @@ from smviz.datasets import ClassMap
 from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
+from smviz.names import base_name, folded
 from smviz.operating import OperatingPoint, Sweep, best_f1, sweep
 from smviz.records import Detections, GroundTruth, Outcome, Predictions
 from smviz.responses import parse
@@ -180,7 +181,7 @@ def _joined(
     image_of, class_of = _image_index(ground_truth), _class_table(ground_truth, class_map or {})
     joined: dict[int, Predictions] = {}
     for outcome in outcomes:
-        image = image_of.get(outcome.image, image_of.get(_base(outcome.image)))
+        image = image_of.get(outcome.image, image_of.get(base_name(outcome.image)))
         if image is None:
             noted["images of the run are not in the ground truth and were left out"][outcome.image] += 1
             continue
@@ -262,10 +263,10 @@ def _scale(outcome: Outcome, size: Integers, noted: Noted) -> Floats:
 def _image_index(ground_truth: GroundTruth) -> dict[str, int]:
     """Where each name is, and each base name that occurs once."""
     index = {name: image for image, name in enumerate(ground_truth.image_names)}
-    bases = Counter(_base(name) for name in ground_truth.image_names)
+    bases = Counter(base_name(name) for name in ground_truth.image_names)
     for image, name in enumerate(ground_truth.image_names):
-        if bases[_base(name)] == 1:
-            index.setdefault(_base(name), image)
+        if bases[base_name(name)] == 1:
+            index.setdefault(base_name(name), image)
     return index
 
 
@@ -274,7 +275,7 @@ def _class_table(ground_truth: GroundTruth, class_map: ClassMap) -> ClassOf:
     index = _class_index(ground_truth)
 
     def found(name: str) -> int:
-        return index.get(name, index.get(_folded(name), _UNKNOWN))
+        return index.get(name, index.get(folded(name), _UNKNOWN))
 
     mapped = {name: _LEFT_OUT if meant is None else found(meant) for name, meant in class_map.items()}
     missing = sorted({str(class_map[name]) for name, class_id in mapped.items() if class_id == _UNKNOWN})
@@ -291,18 +292,10 @@ def _class_index(ground_truth: GroundTruth) -> dict[str, int]:
     names = ground_truth.class_names
     frequent = np.argsort(-np.bincount(ground_truth.class_id, minlength=len(names)), kind="stable").tolist()
     index: dict[str, int] = {}
-    for key in (str, _folded):
+    for key in (str, folded):
         for k in frequent:
             index.setdefault(key(names[k]), k)
     return index
-
-
-def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _sentence(text: str, names: Counter[str]) -> str:

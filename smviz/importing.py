@@ -22,6 +22,7 @@ import numpy as np
 from smviz.annotations import parse_ground_truth, parse_results
 from smviz.errors import BadImage, BadResponse, BadSetting, BadSource, ModelError, SmvizError
 from smviz.images import size_of
+from smviz.names import base_name
 from smviz.records import Failure, GroundTruth, ImageRef, Outcome, Reply
 from smviz.responses import parse, propose
 from smviz.settings import Preset
@@ -262,20 +263,16 @@ class _Sizes:
         return (width, height) if width > 0 and height > 0 else None
 
 
-def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]
-
-
 def _stem(name: str) -> str:
     folder, slash, base = name.rpartition("/")
     return folder + slash + (base.rpartition(".")[0] or base)
 
 
 _Way = tuple[Callable[[str], str], Callable[[str], str]]  # what of an image's name is what of a reply's name
-_NAMES: tuple[_Way, ...] = ((str, str), (_base, _base))
+_NAMES: tuple[_Way, ...] = ((str, str), (base_name, base_name))
 _STEMS: tuple[_Way, ...] = (
     *((str, str), (_stem, str)),
-    *((_base, _base), (lambda name: _base(_stem(name)), _base)),
+    *((base_name, base_name), (lambda name: base_name(_stem(name)), base_name)),
 )
 
 

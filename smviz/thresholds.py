@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 
 from smviz import __version__
 from smviz.errors import BadSetting
+from smviz.names import folded
 
 VERSION = 1
 
@@ -153,12 +154,12 @@ def apply(detections: Iterable[Detection], thresholds: Thresholds) -> list[Detec
     Raises:
         BadSetting: when an item has no class name, or its confidence is no number.
     """
-    values = {_folded(name): threshold.value for name, threshold in thresholds.classes.items()}
+    values = {folded(name): threshold.value for name, threshold in thresholds.classes.items()}
     values |= {name: threshold.value for name, threshold in thresholds.classes.items()}
     kept = []
     for place, detection in enumerate(detections):
         name, confidence = _judged(detection, place)
-        value = values.get(name, values.get(_folded(name), thresholds.overall.value))
+        value = values.get(name, values.get(folded(name), thresholds.overall.value))
         if confidence is None or not confidence < value:
             kept.append(detection)
     return kept
@@ -174,10 +175,6 @@ def _judged(detection: Mapping[str, Any], place: int) -> tuple[str, float | None
     if not isinstance(name, str) or not (confidence is None or number):
         raise BadSetting(f"Detection {place} has {name!r} with confidence {confidence!r}.", advice)
     return name, confidence
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _entry(threshold: Threshold) -> dict[str, Any]:

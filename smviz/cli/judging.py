@@ -18,6 +18,7 @@ from smviz.datasets import ClassMap
 from smviz.errors import BadSetting
 from smviz.evaluation import Evaluation, evaluate, judge, read_by
 from smviz.matching import COCO
+from smviz.names import base_name
 from smviz.records import GroundTruth, Outcome, Skipped
 from smviz.settings import MatchSettings, Settings
 from smviz.sources import open_source
@@ -98,9 +99,9 @@ def _given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) ->
         return read_ground_truth(Path(given.annotations), form)
     else:
         source = open_source(Path(given.annotations))
-    sizes = {_base(one.image): (one.width, one.height) for one in outcomes if one.width > 0}
+    sizes = {base_name(one.image): (one.width, one.height) for one in outcomes if one.width > 0}
     with source:
-        return ground_truth_of(source, form, lambda name: sizes.get(_base(name)))
+        return ground_truth_of(source, form, lambda name: sizes.get(base_name(name)))
 
 
 def _class_map(path: Path | None) -> ClassMap | None:
@@ -114,10 +115,6 @@ def _class_map(path: Path | None) -> ClassMap | None:
     if not isinstance(class_map, dict) or not all(isinstance(meant, str | None) for meant in class_map.values()):
         raise BadSetting(f"{path} holds no class map.", advice)
     return class_map
-
-
-def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _needed(truth: GroundTruth | None, message: str) -> GroundTruth:

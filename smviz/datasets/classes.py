@@ -8,6 +8,7 @@ import numpy as np
 
 from smviz.datasets.findings import Finding, first, told
 from smviz.datasets.mapping import ClassMap
+from smviz.names import folded
 from smviz.records import GroundTruth
 
 FEW_OBJECTS = 30  # below it, the 95 % interval of a recall of one half reaches further than 0.18 to either side
@@ -70,11 +71,7 @@ def _objects(ground_truth: GroundTruth) -> dict[str, int]:
 
 def _meaning(truth: Mapping[str, int]) -> Callable[[str], str | None]:
     """What finds the ground truth's class for a name; of those alike but for the case, the most frequent."""
-    folded: dict[str, str] = {}
+    known: dict[str, str] = {}
     for name in sorted(truth, key=lambda name: -truth[name]):
-        folded.setdefault(_folded(name), name)
-    return lambda name: name if name in truth else folded.get(_folded(name))
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
+        known.setdefault(folded(name), name)
+    return lambda name: name if name in truth else known.get(folded(name))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from smviz.datasets.findings import Finding, first, told
 from smviz.errors import SmvizError
+from smviz.names import base_name
 from smviz.records import GroundTruth
 from smviz.sources import SourceFile
 
@@ -73,14 +74,14 @@ def copies(files: Sequence[SourceFile], read: Callable[[SourceFile], bytes]) -> 
 def _joined(names: Sequence[str], truth_names: Sequence[str]) -> list[int]:
     """The image of the ground truth that each name means; -1 where it has none."""
     index = {name: at for at, name in enumerate(truth_names)}
-    times = Counter(map(_base, truth_names))
-    bases = {_base(name): at for at, name in enumerate(truth_names) if times[_base(name)] == 1}
-    return [index.get(name, bases.get(_base(name), -1)) for name in names]
+    times = Counter(map(base_name, truth_names))
+    bases = {base_name(name): at for at, name in enumerate(truth_names) if times[base_name(name)] == 1}
+    return [index.get(name, bases.get(base_name(name), -1)) for name in names]
 
 
 def _same_base_names(names: Sequence[str], place: Sequence[int], truth_names: Sequence[str]) -> Iterator[Finding]:
-    times = Counter(map(_base, names))
-    repeated = [(name, at) for name, at in zip(names, place, strict=True) if times[_base(name)] > 1]
+    times = Counter(map(base_name, names))
+    repeated = [(name, at) for name, at in zip(names, place, strict=True) if times[base_name(name)] > 1]
     exact = all(at >= 0 and truth_names[at] == name for name, at in repeated)
     yield from told(
         "same base name",
@@ -91,7 +92,3 @@ def _same_base_names(names: Sequence[str], place: Sequence[int], truth_names: Se
         else "The ground truth cannot tell them apart: name its images with their folders.",
         [name for name, _ in repeated],
     )
-
-
-def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smviz.boxes import xyxy_to_ltwh
 from smviz.exports.runs import Read, Written, read_each
+from smviz.names import base_name, folded
 from smviz.records import Detections, GroundTruth, Outcome
 
 Id = int | str
@@ -28,12 +29,12 @@ def run_coco(outcomes: Iterable[Outcome], read: Read, out: BinaryIO, truth: Grou
     taken: set[int] = set()
     results = _List(out)
     for outcome, detections in read_each(outcomes, read, written):
-        image = image_of.get(outcome.image, image_of.get(_base(outcome.image)))
+        image = image_of.get(outcome.image, image_of.get(base_name(outcome.image)))
         if image is None or image in taken:
             written.left_out += len(detections)
             continue
         taken.add(image)
-        places = [class_of.get(name, class_of.get(_folded(name), -1)) for name in detections.class_names]
+        places = [class_of.get(name, class_of.get(folded(name), -1)) for name in detections.class_names]
         ids = [None if place < 0 else truth.category_ids[place] for place in places]
         scale = _scale(outcome, truth.image_sizes[image])
         _write(results, _results(truth.image_ids[image], detections, ids, scale), len(detections), written)
@@ -115,10 +116,10 @@ def _scale(outcome: Outcome, size: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _image_index(truth: GroundTruth) -> dict[str, int]:
     index = {name: image for image, name in enumerate(truth.image_names)}
-    bases = Counter(_base(name) for name in truth.image_names)
+    bases = Counter(base_name(name) for name in truth.image_names)
     for image, name in enumerate(truth.image_names):
-        if bases[_base(name)] == 1:
-            index.setdefault(_base(name), image)
+        if bases[base_name(name)] == 1:
+            index.setdefault(base_name(name), image)
     return index
 
 
@@ -126,18 +127,10 @@ def _class_index(truth: GroundTruth) -> dict[str, int]:
     """Where classes share a name, it means the most frequent."""
     frequent = np.argsort(-np.bincount(truth.class_id, minlength=len(truth.class_names)), kind="stable").tolist()
     index: dict[str, int] = {}
-    for key in (str, _folded):
+    for key in (str, folded):
         for place in frequent:
             index.setdefault(key(truth.class_names[place]), place)
     return index
-
-
-def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _plain(text: str) -> str:
