@@ -18,10 +18,12 @@
     │   ├── ServiceError        try again later
     │   │   └── ModelNotReady   try again later: the model is still being loaded, for minutes
     │   ├── Unreachable         try again later
+    │   │   └── NoAnswer        try again later: the call was sent, so that the model has run or still runs
     │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
     └── StoreError              the workspace file cannot be read or written
-        └── UnknownRun
+        ├── UnknownRun
+        └── RunAtWork           try again later: another process works on the run
 
 Every error says what happened (`message`) and what a person should do next (`advice`).
 """
@@ -133,6 +135,10 @@ class Unreachable(EndpointError):
     passing = True
 
 
+class NoAnswer(Unreachable):
+    """The call was sent, and its answer did not come in the time allowed: the model has run, or still runs."""
+
+
 class TimedOut(EndpointError):
     """The request was taken, but its answer did not come in the time allowed."""
 
@@ -163,3 +169,9 @@ class StoreError(SmvizError):
 
 class UnknownRun(StoreError):
     """No run of that name or id is in the workspace."""
+
+
+class RunAtWork(StoreError):
+    """Another process, or another part of this one, works on the run; two would call twice."""
+
+    passing = True

@@ -90,7 +90,7 @@ class TestFaults:
         failed = check_all_there(store, run, end)
         assert met["hang"] > 3
         assert max(called.values()) == 2
-        assert failed == Counter({"Unreachable": end.failed} if end.failed else {})
+        assert failed == Counter({"NoAnswer": end.failed} if end.failed else {})
         assert len(answered) == end.done
 
     def test_full_endpoint(self, store):

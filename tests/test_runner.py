@@ -9,7 +9,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 from PIL import Image
 
 from smviz.errors import (
@@ -20,6 +19,7 @@ from smviz.errors import (
     InvalidRequest,
     ModelError,
     ModelNotReady,
+    NoAnswer,
     NotFound,
     NotInService,
     PayloadTooLarge,
@@ -789,8 +789,6 @@ class TestRetry:
     def test_table(self):
         """What follows an error, by what it says: nothing that cannot pass is tried again."""
         retry = Retry()
-        read_timeout = error(Unreachable)
-        read_timeout.__cause__ = ReadTimeoutError(endpoint_url="http://x")
         table = [
             (error(Throttled), 19, "wait"),
             (error(Throttled), 20, "fail"),
@@ -799,8 +797,8 @@ class TestRetry:
             (error(ModelNotReady), 1000, "probe"),
             (error(Unreachable), 3, "wait"),
             (error(Unreachable), 4, "fail"),
-            (read_timeout, 1, "wait"),
-            (read_timeout, 2, "fail"),
+            (error(NoAnswer), 1, "wait"),
+            (error(NoAnswer), 2, "fail"),
             (error(CredentialsError), 1, "pause"),
             (error(AccessDenied), 1, "end"),
             (error(NotFound), 1, "end"),

@@ -166,7 +166,7 @@ class TestTable:
         [
             (vendor.EndpointConnectionError(endpoint_url="https://x"), errors.Unreachable, True),
             (vendor.ConnectTimeoutError(endpoint_url="https://x"), errors.Unreachable, True),
-            (vendor.ReadTimeoutError(endpoint_url="https://x"), errors.Unreachable, True),
+            (vendor.ReadTimeoutError(endpoint_url="https://x"), errors.NoAnswer, True),
             (vendor.ConnectionClosedError(endpoint_url="https://x"), errors.Unreachable, True),
             (vendor.SSLError(endpoint_url="https://x", error="bad"), errors.Unreachable, True),
             (vendor.ProxyConnectionError(proxy_url="http://p"), errors.Unreachable, True),

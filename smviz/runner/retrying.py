@@ -12,6 +12,7 @@ from smviz.errors import (
     EndpointError,
     ModelError,
     ModelNotReady,
+    NoAnswer,
     NotFound,
     NotInService,
     ServiceError,
@@ -28,6 +29,7 @@ _TROUBLES: tuple[tuple[type[SmvizError], Trouble], ...] = (
     (Throttled, "busy"),
     (ModelNotReady, "loading"),
     (ServiceError, "service"),
+    (NoAnswer, "time-out"),
     (Unreachable, "network"),
     (CredentialsError, "credentials"),
     (AccessDenied, "hopeless"),
@@ -41,9 +43,6 @@ def trouble_of(error: SmvizError) -> Trouble:
     """Which sort of trouble an error of a call is."""
     if isinstance(error, ModelError):
         return "container" if error.passing else "image"
-    # What botocore calls a read time-out is no error class of smviz's, yet differs: the model has run, or still runs.
-    if isinstance(error, Unreachable) and type(error.__cause__).__name__ == "ReadTimeoutError":
-        return "time-out"
     return next((trouble for kind, trouble in _TROUBLES if isinstance(error, kind)), "hopeless")
 
 

@@ -209,7 +209,7 @@ VENDOR: tuple[tuple[tuple[type[Exception], ...], type[errors.SmvizError], str], 
     ),
     (
         (vendor.ReadTimeoutError,),
-        errors.Unreachable,
+        errors.NoAnswer,
         "Every further try runs the model again: send a smaller image, or use a faster instance.",
     ),
     (
