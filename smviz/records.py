@@ -140,11 +140,17 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an image has no detections. The words are those of a `SmvizError`."""
+    """Why an image has no detections. The words are those of a `SmvizError`.
+
+    Attributes:
+        kind, message, advice: the error's own.
+        log: the ARN of the container's log stream, where the error told it.
+    """
 
     kind: str
     message: str
     advice: str
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def answered(image, body=b'{"prediction": []}'):
 
 def failed(image, message="Too many calls."):
     """An outcome that holds a failure."""
-    return Outcome(image, "ab" * 32, 640, 480, 6, failure=Failure("Throttled", message, "Wait a little."))
+    log = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/sagemaker/Endpoints/traffic:log-stream:A/i-1"
+    return Outcome(image, "ab" * 32, 640, 480, 6, failure=Failure("Throttled", message, "Wait a little.", log))
 
 
 def in_another_process(code, *arguments, **options):
@@ -888,7 +889,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            2,
+            3,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])

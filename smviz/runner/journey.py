@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from smviz.errors import SmvizError
+from smviz.errors import ModelError, SmvizError
 from smviz.records import Failure, ImageRef, Outcome, Payload, Reply
 from smviz.runner.retrying import Trouble
 
@@ -36,6 +36,7 @@ class Journey:
     ) -> Outcome:
         """What has become of the image; `sent` is None where nothing could be sent."""
         frame = (sent.sha256, sent.width, sent.height) if sent else (self.sha256, 0, 0)
-        failure = Failure(error.kind, error.message, error.advice) if error else None
+        log = error.log if isinstance(error, ModelError) else None
+        failure = Failure(error.kind, error.message, error.advice, log) if error else None
         client = time.monotonic() - self.started - self.seconds
         return Outcome(self.image.name, *frame, self.calls, reply, failure, reused, client)

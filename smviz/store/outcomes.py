@@ -47,9 +47,12 @@ def insert_outcome(db: Transaction, image: int, run: int, outcome: Outcome, key:
     """Store the outcome of an image that has none; no other reply has the key of a call that was made."""
     failure = outcome.failure
     why = (failure.kind, storable(failure.message), storable(failure.advice)) if failure else (None,) * 3
+    log = storable(failure.log) if failure and failure.log else None
     reply = _reply_id(db, outcome.reply, outcome.reused, key) if outcome.reply else None
     frame = (outcome.sha256, outcome.width, outcome.height, outcome.attempts, outcome.reused, outcome.client)
-    db.execute("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (image, run, *frame, *why, reply))
+    db.execute(
+        "INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (image, run, *frame, *why, reply, log)
+    )
 
 
 def _reply_id(db: Transaction, reply: Reply, reused: bool, key: str) -> int:

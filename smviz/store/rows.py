@@ -74,7 +74,7 @@ def run_of(row: tuple[Any, ...]) -> Run:
 
 
 SELECT_OUTCOME = """SELECT image.position, image.name, sha256, width, height, attempts, reused, client,
-    failure_kind, failure_message, failure_advice, content_type, latency, model, variant, body
+    failure_kind, failure_message, failure_advice, failure_log, content_type, latency, model, variant, body
     FROM image JOIN outcome ON outcome.image = image.id LEFT JOIN reply ON reply.id = outcome.reply
     WHERE image.run = (SELECT number FROM run WHERE id = ?)"""
 
@@ -85,8 +85,8 @@ def outcome_of(row: tuple[Any, ...]) -> Outcome:
     Raises:
         StoreError: when the reply's body is damaged.
     """
-    _, image, sha256, width, height, attempts, reused, client, kind, message, advice, *reply = row
-    failure = None if kind is None else Failure(kind, message, advice)
+    _, image, sha256, width, height, attempts, reused, client, kind, message, advice, log, *reply = row
+    failure = None if kind is None else Failure(kind, message, advice, log)
     known = None if kind is not None else reply_of(tuple(reply))
     return Outcome(image, sha256, width, height, attempts, known, failure, bool(reused), client)
 

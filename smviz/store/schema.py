@@ -104,4 +104,17 @@ _COPY_1_TO_2 = (
             JOIN image ON image.run = number AND image.name = outcome_1.image""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files)
+
+def _add_claims_and_logs(db: Transaction) -> None:
+    """Who works on a run now, and which log stream a container's failure is told in."""
+    # `until` is in seconds since 1970, by the clock of the machine that has the file.
+    db.execute(
+        """CREATE TABLE claim (
+            run INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE, token TEXT NOT NULL,
+            host TEXT NOT NULL, machine TEXT NOT NULL, process INTEGER NOT NULL,
+            since TEXT NOT NULL, until REAL NOT NULL, state TEXT NOT NULL)"""
+    )
+    db.execute("ALTER TABLE outcome ADD COLUMN failure_log TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files, _add_claims_and_logs)
