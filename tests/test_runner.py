@@ -183,12 +183,12 @@ class TestRun:
         assert (endpoint.most, end.ceiling) == (12, 12)
 
     def test_deleted_run(self, store):
-        """A run that was deleted before it began ends with an error that says so."""
-        run = begin(store)
+        """A run that was deleted before it began is told, and nothing is called."""
+        run, endpoint = begin(store), Endpoint()
         store.delete_run(run.id)
-        end = run_images(store, run, answer)
-        assert end.state == "failed"
-        assert isinstance(end.error, UnknownRun)
+        with pytest.raises(UnknownRun):
+            run_images(store, run, endpoint)
+        assert not endpoint.calls
 
 
 class TestBadImages:

@@ -54,6 +54,8 @@ def run_images(
         The progress at the end: its state is "finished", "stopped" or "failed".
 
     Raises:
+        RunAtWork: when somebody else works on the run; nothing was called.
+        StoreError: when the run was deleted before, or cannot be claimed.
         Exception: whatever is not a `SmvizError`, for it is a bug. All outcomes so far are stored.
     """
     policy = retry if renew else replace(retry, renewals=0)

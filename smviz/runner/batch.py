@@ -15,7 +15,7 @@ from smviz.runner.patience import Patience
 from smviz.runner.progress import Progress, State, Tally
 from smviz.runner.retrying import USUAL, Retry, fullness
 from smviz.runner.turnstile import Turnstile
-from smviz.store import Run, Store, read_image, reply_key
+from smviz.store import RENEWAL_SECONDS, Lease, Run, Store, read_image, reply_key
 
 Invoke = Callable[[Payload], Reply]
 """One call of the endpoint, without retries; raises `EndpointError`."""
@@ -74,7 +74,6 @@ class BatchRun:
         self._fresh = fresh
         self._max_calls = max_calls
         self._turnstile = Turnstile(workers)
-        self._supervisor = threading.Thread(target=self._supervise, name=f"smviz-run-{run.id}", daemon=True)
         self._ended = threading.Event()
         self._idle = threading.Event()
         self._lock = threading.Lock()  # guards all that follows
@@ -88,9 +87,16 @@ class BatchRun:
         self._error: BaseException | None = None  # what ended it
 
     def start(self) -> None:
-        """Begin; once only."""
+        """Claim the run and begin; once only.
+
+        Raises:
+            RunAtWork: when somebody else works on the run; nothing was called.
+            StoreError: when the run was deleted, or cannot be claimed.
+        """
+        lease = self._store.claim(self._run.id)
         self._tally.started = time.monotonic()
-        self._supervisor.start()
+        name = f"smviz-run-{self._run.id}"
+        threading.Thread(target=self._supervise, args=(lease,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         """End early: calls under way are finished and stored, and no new ones are made. Harmless at any time."""
@@ -151,7 +157,7 @@ class BatchRun:
             return "pausing" if in_flight else "paused"
         return "running"
 
-    def _supervise(self) -> None:
+    def _supervise(self, lease: Lease) -> None:
         try:
             answered = self._store.run(self._run.id).answered  # raises UnknownRun when it was deleted
             pending = self._store.pending(self._run.id)
@@ -163,13 +169,22 @@ class BatchRun:
                 self._images = pending
             for _ in range(self._turnstile.limit):
                 self._hire()
-            self._idle.wait()
+            self._hold(lease)
             self._store.flush()
         except BaseException as error:
             self._fail(error)
         finally:
             self._tally.ended = time.monotonic()
+            lease.release()
             self._ended.set()
+
+    def _hold(self, lease: Lease) -> None:
+        """Renew the claim until the last worker has ended; where it is lost, the run ends."""
+        while not self._idle.wait(RENEWAL_SECONDS):
+            try:
+                lease.renew(self.progress.state)
+            except SmvizError as error:
+                self._fail(error)
 
     def _hire(self) -> None:
         """One more worker, where there may be more and is something to do."""

@@ -1,8 +1,20 @@
 """The workspace of one folder: runs, their images and outcomes, and what is kept about each endpoint."""
 
+from smviz.store.claims import RENEWAL_SECONDS, Claim, Lease, at_work
 from smviz.store.keys import reply_key
 from smviz.store.places import Remote, read_image
 from smviz.store.rows import Run
 from smviz.store.workspace import FILE_NAME, Store
 
-__all__ = ["FILE_NAME", "Remote", "Run", "Store", "read_image", "reply_key"]
+__all__ = [
+    "FILE_NAME",
+    "RENEWAL_SECONDS",
+    "Claim",
+    "Lease",
+    "Remote",
+    "Run",
+    "Store",
+    "at_work",
+    "read_image",
+    "reply_key",
+]

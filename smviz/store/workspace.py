@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.store import creating, outcomes
+from smviz.store.claims import Claim, Clock, Lease, claims
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
 from smviz.store.schema import MIGRATIONS
@@ -29,8 +31,8 @@ class Store:
         StoreError: from every method, when the file cannot be opened, read or written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open the workspace in `folder`, made when missing."""
+    def __init__(self, folder: Path, clock: Clock = time.time) -> None:
+        """Open the workspace in `folder`, made when missing; `clock` tells when claims lapse."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -39,6 +41,7 @@ class Store:
                 "Check that the folder above it can be written to, or set SMVIZ_WORKSPACE to another folder.",
             ) from error
         self.folder = folder
+        self._clock = clock
         self._database = Database(folder / FILE_NAME, MIGRATIONS)
         try:
             creating.sweep(self._database)
@@ -176,6 +179,19 @@ class Store:
         row = (json.dumps(dict(class_map)), self.run(run_id).id)
         self._database.write(lambda db: db.execute("UPDATE run SET class_map = ? WHERE id = ?", row))
         return self.run(run_id)
+
+    def claim(self, run_id: str) -> Lease:
+        """Claim a run before anything is called for it, so that nobody else works on it.
+
+        Raises:
+            RunAtWork: when somebody has claimed it, this process not excepted.
+            UnknownRun: when there is no such run.
+        """
+        return Lease(self._database, run_id, self._clock)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """The runs that are at work now, in any process, by the start of the work."""
+        return claims(self._database, self._clock)
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run, its outcomes, and the replies and uploads that no other run has; no image file is touched.
