@@ -8,8 +8,9 @@ from smviz.ui import judgement, new_run, outcomes, running, runs, transfer
 chosen = ui.start_page("Evaluate")
 live = running.going_on()
 with ui.shown_errors():
+    claims = running.elsewhere(live)
     known = ui.store().runs()
-running.at_work(known, live)  # first: they go on, and are paused and resumed, whatever becomes of the rest of the page
+running.at_work(known, live, claims)  # first: they go on, whatever becomes of the rest of the page
 chosen = ui.connection_bar(chosen)
 
 with st.expander(f"New run on {ui.plain(chosen.label)}", icon=":material/add:", expanded=not known):
@@ -21,11 +22,12 @@ if not known:
 
 with ui.shown_errors():
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        run = runs.run_picker(known, live)
+        busy = live | {claim.run for claim in claims}
+        run = runs.run_picker(known, busy)
         transfer.export_menu(run)
         runs.manage_menu(run)
     runs.about(run)
-    if run.id in live:
+    if run.id in busy:
         st.stop()
     running.ended(run)
     went = outcomes.without_bodies(run)

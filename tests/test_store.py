@@ -19,10 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from smviz.database import Database
 from smviz.errors import BadImage, BadSetting, StoreError, UnknownRun
 from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.store import FILE_NAME, Store, reply_key
+from smviz.store.schema import MIGRATIONS
 
 CONNECTION = Connection("eu-central-1", "http://127.0.0.1:8080")
 REQUEST = Request("traffic", "A", "application/json")
@@ -604,6 +606,39 @@ class TestOldFiles:
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
             db.close()
         assert schemas[0] == schemas[1]
+
+    def test_version_2(self, tmp_path):
+        """A file of version 2 opens with its outcomes; of its failures no log is known, and of new ones it is."""
+        database = Database(tmp_path / FILE_NAME, MIGRATIONS[:2])
+        how = [json.dumps(asdict(part)) for part in (CONNECTION, REQUEST, PRESET)]
+        body = zlib.compress(b"reply", 1)
+
+        def fill(db):
+            db.execute(
+                """INSERT INTO run VALUES (7, 'aaaa', 'first', '2025-01-01T00:00:00.000000+00:00', ?, ?, ?, 'config',
+                    'a folder', '', 'a note', '{"car": "van"}', 3, NULL)""",
+                how,
+            )
+            for number, name in enumerate(("a", "b", "c")):
+                db.execute("INSERT INTO image VALUES (?, 7, ?, ?, 's3://bucket/x', NULL)", (number, number, name))
+            db.execute("INSERT INTO reply VALUES (1, 'key', '2025', 'text/csv', 0.5, NULL, 'A', ?)", (body,))
+            db.execute("INSERT INTO outcome VALUES (0, 7, 'ab', 640, 480, 1, 0, 0.5, NULL, NULL, NULL, 1)")
+            db.execute("INSERT INTO outcome VALUES (1, 7, 'cd', 0, 0, 6, 0, 0.5, 'Throttled', 'Many.', 'Wait.', NULL)")
+
+        database.write(fill)
+        database.close()
+        with Store(tmp_path) as store:
+            run = store.run("first")
+            assert (run.total, run.answered, run.failed, run.note) == (3, 1, 1, "a note")
+            assert (run.class_map, run.endpoint_config) == ((("car", "van"),), "config")
+            first = Outcome("a", "ab", 640, 480, 1, reply=Reply(b"reply", "text/csv", 0.5, "A"), client=0.5)
+            second = Outcome("b", "cd", 0, 0, 6, failure=Failure("Throttled", "Many.", "Wait."), client=0.5)
+            assert store.outcomes("aaaa") == (first, second)
+            assert store.known_reply("key") == first.reply
+            assert store.claims() == ()
+            store.append("aaaa", failed("c")).result()
+            assert store.outcomes("aaaa") == (first, second, failed("c"))
+            store.claim("aaaa").release()
 
     def test_interrupted(self, old):
         """When the file cannot be brought up to date, it stays as it was."""

@@ -33,7 +33,7 @@ from smviz.records import Endpoint, ImageRef, Outcome
 from smviz.runner import BatchRun, Progress, Retry
 from smviz.sagemaker import SageMaker
 from smviz.settings import Connection, Preset, Request, Settings, is_loopback
-from smviz.store import Run, Store, read_image, reply_key
+from smviz.store import Run, Store, at_work, read_image, reply_key
 
 TRIED = 5  # images whose replies a format is looked for in
 INTERRUPTED = 130  # as shells report an interrupt
@@ -58,6 +58,7 @@ def run(given: argparse.Namespace) -> int:
     with Store(Settings.from_environment().workspace) as store:
         if given.resume:
             stored = _unfinished(store, given)
+            _check_unclaimed(store, stored)
             doors = _doors(_way_to(stored, given), given.workers)
         else:
             doors = _doors(connection_of(given), given.workers)
@@ -90,6 +91,13 @@ def _unfinished(store: Store, given: argparse.Namespace) -> Run:
             return stored
     what = f"{given.endpoint} and {given.images}" if given.images else given.endpoint
     raise BadSetting(f"There is no unfinished run of {what}.", "`smviz runs` lists them; name one with --name.")
+
+
+def _check_unclaimed(store: Store, stored: Run) -> None:
+    """Raises RunAtWork before anything is looked at, when another process works on the run."""
+    for claim in store.claims():
+        if claim.run == stored.id:
+            raise at_work(claim)
 
 
 def _way_to(stored: Run, given: argparse.Namespace) -> Connection:

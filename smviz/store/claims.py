@@ -30,13 +30,14 @@ class Claim:
     """Somebody's work on a run.
 
     Attributes:
-        run: its id.
+        run, name: its id, and what a person calls it.
         host, process: the machine's name, and the process's id there.
         since: when the work began, ISO 8601, UTC.
         state: of the work, in one word, as its holder told it last.
     """
 
     run: str
+    name: str
     host: str
     process: int
     since: str
@@ -104,18 +105,19 @@ def claims(database: Database, clock: Clock) -> tuple[Claim, ...]:
     return tuple(_claim(row) for row in database.read(f"{_SELECT} ORDER BY since") if _holds(row, now))
 
 
-_Row = tuple[str, str, int, str, str, str, float]
-_SELECT = "SELECT run.id, host, process, since, state, machine, until FROM claim JOIN run ON number = claim.run"
+_Row = tuple[str, str, str, int, str, str, str, float]
+_SELECT = """SELECT run.id, run.name, host, process, since, state, machine, until
+    FROM claim JOIN run ON number = claim.run"""
 
 
 def _claim(row: _Row) -> Claim:
-    return Claim(*row[:5])
+    return Claim(*row[:6])
 
 
 def at_work(claim: Claim) -> RunAtWork:
     """The error of whoever would work on a run too."""
     return RunAtWork(
-        f"The run is at work elsewhere: {claim}.",
+        f"The run “{claim.name}” is at work elsewhere: {claim}.",
         "Wait for its end, or stop it there. If that process is dead, its claim lapses within "
         f"{LEASE_SECONDS:g} seconds; then resume the run.",
     )
@@ -127,7 +129,7 @@ def _deleted(run_id: str) -> UnknownRun:
 
 def _holds(row: _Row, now: float) -> bool:
     """Whether a claim is good; one that ends too late was made before the clock was put back."""
-    _, _, process, _, _, machine, until = row
+    _, _, _, process, _, _, machine, until = row
     return now < until <= now + LEASE_SECONDS + RENEWAL_SECONDS and not _is_gone(machine, process)
 
 

@@ -13,9 +13,9 @@ from smviz.errors import CredentialsError, SmvizError
 from smviz.records import Endpoint
 from smviz.runner import GOING_ON, BatchRun, Progress
 from smviz.settings import Connection, is_loopback
-from smviz.store import Run, read_image
+from smviz.store import Claim, Run, read_image
 from smviz.ui.choice import Chosen
-from smviz.ui.frame import plain, show_error
+from smviz.ui.frame import plain, show_error, shown_errors
 from smviz.ui.planning import own_prices, usd
 from smviz.ui.progress import clock
 from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, store, works
@@ -36,7 +36,7 @@ def work_on(
 
     Raises:
         EndpointError: when no client can be made, for want of credentials.
-        BadSetting: when the run was imported.
+        RunAtWork: when somebody else works on it.
     """
     where = connection_now(run)
     client, files = door(where), files_door(where)
@@ -50,8 +50,9 @@ def work_on(
         fresh=fresh,
         max_calls=max_calls,
     )
-    works()[run.id] = Work(batch, usd_per_hour(where, run.request.endpoint))
+    work = Work(batch, usd_per_hour(where, run.request.endpoint))
     batch.start()
+    works()[run.id] = work
 
 
 def connection_now(run: Run) -> Connection:
@@ -82,12 +83,22 @@ def going_on() -> frozenset[str]:
     return frozenset(run_id for run_id, work in works().items() if work.batch.progress.state in GOING_ON)
 
 
-def at_work(runs: tuple[Run, ...], live: frozenset[str]) -> None:
-    """A card for each run that this server works on, whoever started it."""
-    shown = tuple(run for run in runs if run.id in live)
+def elsewhere(live: frozenset[str]) -> tuple[Claim, ...]:
+    """The runs that another process works on: the command line, or another server with this workspace.
+
+    Raises:
+        StoreError: when the workspace cannot be read.
+    """
+    return tuple(claim for claim in store().claims() if claim.run not in live)
+
+
+def at_work(runs: tuple[Run, ...], live: frozenset[str], claims: tuple[Claim, ...]) -> None:
+    """A card for each run at work: first those of this server, whoever started them, then those of others."""
     with st.container(key="runs at work"):  # always there, so that what is below keeps its place, and its state
-        if shown:
+        if shown := tuple(run for run in runs if run.id in live):
             _cards(shown, live)
+        if claims:
+            _claimed_cards(tuple(claim.run for claim in claims))
 
 
 @st.fragment(run_every=0.5)
@@ -98,6 +109,31 @@ def _cards(runs: tuple[Run, ...], live: frozenset[str]) -> None:
     for number, run in enumerate(runs):
         with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
             _card(run, works()[run.id])
+
+
+@st.fragment(run_every=1.5)
+def _claimed_cards(shown: tuple[str, ...]) -> None:
+    with shown_errors():
+        claims = elsewhere(going_on())
+        if tuple(claim.run for claim in claims) != shown:
+            st.rerun()
+        columns = st.columns(min(len(claims), SIDE_BY_SIDE), gap="medium")
+        for number, claim in enumerate(claims):
+            with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
+                _claimed_card(store().run(claim.run), claim)
+
+
+def _claimed_card(run: Run, claim: Claim) -> None:
+    """How far another process is, as the workspace tells; it alone can pause and stop the run."""
+    ended = run.answered + run.failed
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{plain(run.name)}**")
+        doing = "at work" if claim.state == "running" else claim.state
+        st.badge(f"{doing} elsewhere", icon=":material/lan:", color="violet")
+    st.progress(ended / max(run.total, 1), f"{ended:,} of {run.total:,} images")
+    failed = f"**{run.failed:,} failed**" if run.failed else "0 failed"
+    st.caption(f"{run.answered:,} answered · {failed} · by {plain(str(claim))}")
+    st.caption("It is paused, stopped or resumed where it was started; nothing is called twice.")
 
 
 def _card(run: Run, work: Work) -> None:

@@ -12,6 +12,7 @@ from smviz.evaluation import Evaluation, judge, read_by
 from smviz.store import Run
 from smviz.ui.frame import plain, show_error
 from smviz.ui.resources import store, works
+from smviz.ui.running import elsewhere, going_on
 
 
 def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
@@ -95,7 +96,10 @@ def _delete(run: Run) -> None:
     st.caption("Its replies, uploads and ground truth go; image files, and what other runs share with it, stay.")
     word = st.text_input("To delete it, type its name or id", key=f"really delete {run.id}", placeholder=run.id)
     sure = word.strip() in {run.id, run.name}
-    if st.button("Delete", icon=":material/delete:", disabled=not sure, key=f"delete {run.id}"):
+    away = any(claim.run == run.id for claim in elsewhere(going_on()))
+    if away:
+        st.caption(":orange[:material/lan:] Another process works on this run: stop it there first.")
+    if st.button("Delete", icon=":material/delete:", disabled=not sure or away, key=f"delete {run.id}"):
         work = works().pop(run.id, None)
         if work is not None:
             work.batch.stop()
