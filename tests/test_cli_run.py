@@ -399,10 +399,15 @@ class TestInterrupted:
         assert "Traceback" not in err
 
     def test_killed_and_resumed(self, monkeypatch, smviz, folder):
-        """After kill -9 the replies that were stored are not called for again."""
-        with serving(monkeypatch, latency=0.4) as counting:
+        """While it is at work nobody else resumes it; after kill -9 the replies that were stored are not called for
+        again."""
+        with serving(monkeypatch, latency=0.6) as counting:
             running = process(*self.ARGUMENTS, "--images", folder, "--workers", "2")
-            wait_for(lambda: answered() >= 3)
+            wait_for(lambda: answered() >= 2)
+            status, out, err = smviz(*self.ARGUMENTS, "--resume")
+            assert (status, out) == (2, "")
+            assert f"at work elsewhere: process {running.pid} on " in err
+            assert ADVICE.search(err)
             running.kill()
             running.communicate()
             kept, made = stored().answered, counting.calls

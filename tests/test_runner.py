@@ -191,6 +191,16 @@ class TestRun:
         assert not endpoint.calls
 
 
+class TestFailed:
+    def test_keeps_the_log_stream(self, store):
+        """What a container's error tells of its log is kept with the failure; other errors tell of none."""
+        log = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/e:log-stream:A/i-1"
+        faults = {0: [ModelError("It broke.", "Look.", 500, log)], 1: [error(InvalidRequest)]}
+        run = begin(store, 2)
+        run_images(store, run, Endpoint(faults))
+        assert [outcome.failure.log for outcome in store.outcomes(run.id)] == [log, None]
+
+
 class TestBadImages:
     def test_is_a_failed_outcome(self, store, tmp_path):
         """A file that is no image, or is gone, fails alone, without a call; the others are answered."""

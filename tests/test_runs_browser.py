@@ -20,7 +20,9 @@ from browser import ROOT, open_browser, start_app
 from playwright.sync_api import Locator, Page, Playwright, TimeoutError, expect, sync_playwright
 
 from smviz.local import SAMPLES, EmbeddedServer, Faults
+from smviz.records import Failure, Outcome
 from smviz.store import Store
+from smviz.ui.outcomes import causes
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +110,7 @@ def no_traceback(page: Page) -> None:
 class TestARunAtWork:
     def test_paused_resumed_stopped_and_gone_on_with(self, browser, tmp_path, folder):
         """Nothing is called while it is paused, a reload finds it, stop keeps what was answered, and in the end every
-        image was called for exactly once."""
+        image was called for exactly once. A run of the command line is shown while it is at work, without a button."""
         counting = Counting(0)
         with (
             EmbeddedServer(latency=0.7, random=counting) as server,
@@ -132,6 +134,21 @@ class TestARunAtWork:
             expect(picked(page)).to_have_value(re.compile("12 of 12 images"))
             expect(page.get_by_text("This run has no ground truth")).to_be_visible()
             assert counting.calls == 12
+
+            with command(machine(tmp_path, server), folder) as other:
+                with Store(tmp_path / "ws") as store:
+                    while not store.claims():
+                        assert other.poll() is None
+                        page.wait_for_timeout(100)
+                    run = store.claims()[0].run
+                page.goto(f"{url}/{LINK}&run={run}")
+                expect(page.get_by_text("at work elsewhere")).to_be_visible()
+                expect(page.get_by_text(f"by process {other.pid} on")).to_be_visible()
+                expect(page.get_by_text(re.compile(r"^[1-9] of 12 images"))).to_be_visible()
+                expect(button(page, re.compile("Pause|Stop|Call for"))).to_have_count(0)
+                expect(picked(page)).to_have_value(re.compile("of the command · 12 of 12 images"))
+                assert other.wait(20) == 0
+            assert counting.calls == 24
             no_traceback(page)
             page.close()  # before its server goes
 
@@ -185,6 +202,20 @@ class TestARunAtWork:
                 page.close()
 
 
+@contextlib.contextmanager
+def command(environment: dict[str, str | None], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A slow run of the command line, called "of the command"."""
+    changed = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
+    arguments = ("--name", "of the command", "--images", folder, "--fresh", "--workers", "1")
+    endpoint = ("--endpoint", "highway-demo", "--variant", "A", "--region", "eu-west-1")
+    line = [sys.executable, "-m", "smviz", "run", *endpoint, *map(str, arguments)]
+    with subprocess.Popen(line, env=changed, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def credentials_of_a_process(home: Path, expired: Path) -> None:
     """AWS credentials that botocore must fetch anew for each call, and gets until the file `expired` is there."""
     soon = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5)).isoformat()
@@ -197,6 +228,20 @@ def credentials_of_a_process(home: Path, expired: Path) -> None:
     script.chmod(0o755)
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_text(f"[default]\ncredential_process = {script}\n")
+
+
+class TestCauses:
+    def test_name_the_log_that_has_most_of_them(self):
+        """Failures of one cause on several instances are one group; its log is the stream with most of them."""
+
+        def failed(image: str, log: str | None) -> Outcome:
+            return Outcome(image, "", 0, 0, 1, failure=Failure("ModelError", f"{image} is bad.", "Look.", log))
+
+        logs = [None, "stream 1", "stream 2", "stream 2", None, None]
+        (cause,) = causes(failed(f"{number}.jpg", log) for number, log in enumerate(logs))
+        assert (cause.message, len(cause.images), cause.log) == ("… is bad.", 6, "stream 2")
+        (unknown,) = causes([failed("a.jpg", None)])
+        assert unknown.log is None
 
 
 class TestFailures:

@@ -31,12 +31,19 @@ ACCENT = "#0f9d8f"
 
 @dataclass(frozen=True)
 class Cause:
-    """What went wrong alike for several images. `message` has "…" where an image's name stood."""
+    """What went wrong alike for several images.
+
+    Attributes:
+        kind, message, advice: those of the failures; the message has "…" where an image's name stood.
+        images: their names.
+        log: the ARN of the log stream that has most of them; None where none is known.
+    """
 
     kind: str
     message: str
     advice: str
     images: tuple[str, ...]
+    log: str | None = None
 
 
 def without_bodies(run: Run) -> tuple[Outcome, ...]:
@@ -61,11 +68,15 @@ def _without_bodies(run_id: str, answered: int, failed: int, worked: float) -> t
 def causes(outcomes: Iterable[Outcome]) -> list[Cause]:
     """The failures grouped by what went wrong, the most frequent first."""
     groups: dict[tuple[str, str, str], list[str]] = {}
+    logs: dict[tuple[str, str, str], Counter[str]] = {}
     for outcome in outcomes:
         if outcome.failure:
-            groups.setdefault(_alike(outcome.image, outcome.failure), []).append(outcome.image)
+            alike = _alike(outcome.image, outcome.failure)
+            groups.setdefault(alike, []).append(outcome.image)
+            logs.setdefault(alike, Counter()).update([outcome.failure.log] if outcome.failure.log else [])
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-    return [Cause(*key, tuple(images)) for key, images in ordered]
+    most = {alike: found.most_common(1)[0][0] for alike, found in logs.items() if found}
+    return [Cause(*alike, tuple(images), most.get(alike)) for alike, images in ordered]
 
 
 def _alike(image: str, failure: Failure) -> tuple[str, str, str]:
@@ -106,7 +117,7 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
 
 def _cause(run: Run, cause: Cause, number: int) -> None:
     st.markdown(f":red-badge[{len(cause.images):,} × {plain(cause.kind)}] **{plain(cause.message)}**")
-    log = _log(run) if cause.kind == "ModelError" else None
+    log = log_url(cause.log) or (_log_group(run) if cause.kind == "ModelError" else None)
     st.markdown(plain(cause.advice) + (f" [The container's log in CloudWatch]({log})" if log else ""))
     more = f" and {len(cause.images) - NAMED:,} more" if len(cause.images) > NAMED else ""
     st.caption(plain(", ".join(cause.images[:NAMED])) + more)
@@ -121,8 +132,11 @@ def _again(run: Run, images: Iterable[str], label: str, key: str) -> None:
         st.rerun()
 
 
-def _log(run: Run) -> str | None:
-    """Where a browser shows what the endpoint's containers wrote; a stored failure does not tell which of them."""
+def _log_group(run: Run) -> str | None:
+    """Where a browser shows what all the endpoint's containers wrote, for a failure that does not tell which of them.
+
+    None for an endpoint on this machine.
+    """
     region = run.connection.region
     if is_loopback(run.connection.endpoint_url):
         return None
