@@ -1,21 +1,26 @@
 """One SQLite file that any thread and several processes may use at once. The only module that imports sqlite3.
 
 Every write goes through one thread, which commits what has come together: up to 100 writes or 50 ms of them, in one
-transaction that is on the disk (`synchronous=FULL`) before any of them is reported done. The write-ahead log lets
-others read meanwhile, and survives a kill -9 and a power cut.
+transaction that is on the disk (`synchronous=FULL`) before any of them is reported done. Writes of one kind are handed
+over together, so that they need few statements: after each one this thread waits for its turn among all others. The
+write-ahead log lets others read meanwhile, and survives a kill -9 and a power cut.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
+import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from smviz.errors import StoreError
 
@@ -25,10 +30,23 @@ BUSY_SECONDS = 10.0  # how long another program's lock is waited for: when the f
 PATIENT_SECONDS = 60.0  # and when results are written, for a result that is given up has to be called for again
 LOG_BYTES = 64_000_000  # what the write-ahead log may keep of the disk when it is not needed
 
+_LOG = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 Transaction = sqlite3.Connection
 Write = Callable[[Transaction], object]
 Migration = Callable[[Transaction], None]
-_Item = tuple[Write, "Future[None]"]
+Bulk = Callable[[Transaction, Sequence[Value]], object]
+"""Writes some values at once."""
+Told = Callable[[Sequence[Value], BaseException | None], object]
+"""Is told which values are on the disk, or why they are not."""
+
+
+class _Item(NamedTuple):
+    bulk: Bulk[Any]
+    value: Any
+    told: Told[Any]
+    urgent: bool
 
 
 class Database:
@@ -56,8 +74,11 @@ class Database:
                 self._writing.close()
                 raise
         self._read_lock = threading.Lock()
-        self._queue_lock = threading.Lock()  # nothing may be queued behind the None that ends the writer
-        self._queue: queue.Queue[tuple[_Item, bool] | None] = queue.Queue(maxsize=10 * BATCH_SIZE)
+        self._queue_lock = threading.Lock()  # guards all that follows
+        self._due = threading.Condition(self._queue_lock)  # the writer waits for it
+        self._room = threading.Condition(self._queue_lock)  # who has something to write waits for it
+        self._queue: deque[_Item] = deque()
+        self._urgent = 0  # of those queued
         self._closed = False
         self._writer = threading.Thread(target=self._write_batches, name="smviz-database", daemon=True)
         self._writer.start()
@@ -75,19 +96,37 @@ class Database:
         Raises:
             Exception: what `write` itself raises.
         """
-        self.queue(write, urgent=True).result()
+        self.queue(_one_by_one, write, urgent=True).result()
 
-    def queue(self, write: Write, urgent: bool = False) -> Future[None]:
-        """Have `write` done soon, all or nothing; the future is done when it is on the disk.
+    def queue(self, bulk: Bulk[Value], value: Value, urgent: bool = False) -> Future[None]:
+        """As `post`; the future is done when the value is on the disk.
 
         Callbacks of the future run in the writer's thread: they must be quick and must not write.
         """
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()  # what is queued is written: it cannot be cancelled
-        with self._queue_lock:
-            self._check_open()
-            self._queue.put(((write, future), urgent))
+        self.post(bulk, value, partial(_settle, future), urgent)
         return future
+
+    def post(self, bulk: Bulk[Value], value: Value, told: Told[Value], urgent: bool = False) -> None:
+        """Have a value written soon, all of it or nothing.
+
+        Args:
+            bulk: writes it, together with what else was queued for the same `bulk`. When it raises, it is called again
+                for each value alone, so that one that cannot be written takes no other with it.
+            value: what to write.
+            told: called with all values that reach the disk together and have the same `told`, or with those that have
+                failed and the error; in the writer's thread: it must be quick and must not write.
+            urgent: somebody waits for it.
+        """
+        with self._queue_lock:
+            while len(self._queue) >= 10 * BATCH_SIZE and not self._closed:
+                self._room.wait()
+            self._check_open()
+            self._queue.append(_Item(bulk, value, told, urgent))
+            self._urgent += urgent
+            if urgent or len(self._queue) in {1, BATCH_SIZE}:  # else the writer is awake, or waits for more
+                self._due.notify()
 
     def size(self) -> int:
         """Bytes on the disk, the write-ahead log among them."""
@@ -118,7 +157,8 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            self._queue.put(None)
+            self._due.notify_all()
+            self._room.notify_all()
         self._writer.join()
         self._writing.close()
         with self._read_lock:
@@ -133,40 +173,46 @@ class Database:
             self._commit(batch)
 
     def _next_batch(self) -> list[_Item]:
-        """What is queued, from the first write on; empty when the queue has ended."""
+        """What is queued, some time after the first write; empty when the database is closed."""
         batch: list[_Item] = []
-        end = float("inf")
-        while len(batch) < BATCH_SIZE:
-            try:
-                queued = self._queue.get(timeout=max(0.0, end - time.monotonic()) if batch else None)
-            except queue.Empty:
-                break
-            if queued is None:
-                if batch:
-                    self._queue.put(None)
-                break
-            item, urgent = queued
-            batch.append(item)
-            if urgent:  # somebody waits for it
-                break
-            end = min(end, time.monotonic() + BATCH_SECONDS)
+        with self._queue_lock:
+            self._due.wait_for(lambda: self._queue or self._closed)
+            self._due.wait_for(lambda: self._urgent or self._closed or len(self._queue) >= BATCH_SIZE, BATCH_SECONDS)
+            while self._queue and len(batch) < BATCH_SIZE and not (batch and batch[-1].urgent):
+                batch.append(self._queue.popleft())
+            self._urgent -= batch[-1].urgent if batch else 0
+            self._room.notify_all()
         return batch
 
     def _commit(self, batch: list[_Item]) -> None:
+        failure: BaseException | None = None
         try:
             with _explained(self.path), _transaction(self._writing):
-                for write, _ in batch:
-                    write(self._writing)
+                for bulk, items in groupby(batch, attrgetter("bulk")):
+                    bulk(self._writing, [item.value for item in items])
         except BaseException as error:
             if len(batch) > 1 and not _is_busy(error):
                 for item in batch:  # one bad write must not take the others with it
                     self._commit([item])
                 return
-            for _, future in batch:
-                future.set_exception(error)
-        else:
-            for _, future in batch:
-                future.set_result(None)
+            failure = error
+        for told, items in groupby(batch, attrgetter("told")):
+            try:
+                told([item.value for item in items], failure)
+            except Exception:  # the writer works for others as well
+                _LOG.exception("What was called after a commit has failed")
+
+
+def _one_by_one(db: Transaction, writes: Sequence[Write]) -> None:
+    for write in writes:
+        write(db)
+
+
+def _settle(future: Future[None], _: Sequence[object], error: BaseException | None) -> None:
+    if error:
+        future.set_exception(error)
+    else:
+        future.set_result(None)
 
 
 def _vacuum(db: Transaction) -> None:

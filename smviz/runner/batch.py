@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from smviz.errors import BadImage, BadSetting, BadSource, EndpointError, NotFound, SmvizError
 from smviz.images import prepare
@@ -15,7 +15,7 @@ from smviz.runner.patience import Patience
 from smviz.runner.progress import Progress, State, Tally
 from smviz.runner.retrying import USUAL, Retry, fullness
 from smviz.runner.turnstile import Turnstile
-from smviz.store import RENEWAL_SECONDS, Lease, Run, Store, read_image, reply_key
+from smviz.store import RENEWAL_SECONDS, Arrival, Lease, Run, Store, read_image, reply_key
 
 Invoke = Callable[[Payload], Reply]
 """One call of the endpoint, without retries; raises `EndpointError`."""
@@ -304,10 +304,7 @@ class BatchRun:
         Raises:
             SmvizError: when too many images in a row have met what should have passed.
         """
-        kind = outcome.failure.kind if outcome.failure else None
-        self._store.append(self._run.id, outcome, key).add_done_callback(
-            lambda future: self._count(future.exception(), kind, outcome.reused)
-        )
+        self._store.post(self._run.id, outcome, key, self._count)
         with self._lock:
             if error:
                 self._patience.failed(error)
@@ -315,12 +312,14 @@ class BatchRun:
                 self._tally.latencies.append(outcome.reply.latency)
                 self._patience.answered()
 
-    def _count(self, error: BaseException | None, kind: str | None, reused: bool) -> None:
+    def _count(self, arrivals: Sequence[Arrival], error: BaseException | None) -> None:
+        """These outcomes are on the disk, or failed to get there."""
         if error:
             self._fail(error)
             return
         with self._lock:
-            self._tally.store(kind, reused)
+            for arrival in arrivals:
+                self._tally.store(arrival.outcome)
 
     def _fail(self, error: BaseException) -> None:
         """End the run; the first error is the one that is shown."""

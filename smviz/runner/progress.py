@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from smviz.errors import SmvizError
+from smviz.records import Outcome
 from smviz.runner.patience import Patience
 
 RATE_SECONDS = 10.0
@@ -83,13 +84,13 @@ class Tally:
         """Images that nothing has become of yet."""
         return self.total - self.done - self.failures.total() - self.skipped
 
-    def store(self, kind: str | None, reused: bool) -> None:
-        """An outcome is on the disk: a failure of some kind, or a reply."""
-        if kind is None:
-            self.done += 1
-            self.reused += reused
+    def store(self, outcome: Outcome) -> None:
+        """An outcome is on the disk."""
+        if outcome.failure:
+            self.failures[outcome.failure.kind] += 1
         else:
-            self.failures[kind] += 1
+            self.done += 1
+            self.reused += outcome.reused
         self.stored_at.append(time.monotonic())
 
     def progress(

@@ -2,6 +2,7 @@
 
 from smviz.store.claims import RENEWAL_SECONDS, Claim, Lease, at_work
 from smviz.store.keys import reply_key
+from smviz.store.outcomes import Arrival
 from smviz.store.places import Remote, read_image
 from smviz.store.rows import Run
 from smviz.store.workspace import FILE_NAME, Store
@@ -9,6 +10,7 @@ from smviz.store.workspace import FILE_NAME, Store
 __all__ = [
     "FILE_NAME",
     "RENEWAL_SECONDS",
+    "Arrival",
     "Claim",
     "Lease",
     "Remote",

@@ -17,6 +17,7 @@ from smviz.settings import Connection, Preset, Request
 
 State = Literal["not started", "unfinished", "finished"]
 Settings = TypeVar("Settings", Connection, Request, Preset)
+Columns = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def reply_of(row: tuple[Any, ...]) -> Reply:
     return Reply(whole, content_type, math.nan if latency is None else latency, variant, model)
 
 
-def reply_columns(reply: Reply) -> tuple[object, ...]:
+def reply_columns(reply: Reply) -> Columns:
     """Content type, latency, model, variant and body; SQLite keeps a NaN as NULL."""
     return (reply.content_type, reply.latency, reply.model, reply.variant, zlib.compress(reply.body, 1))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from smviz.database import Database, Transaction
+from smviz.database import Database, Told, Transaction
 from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
@@ -261,7 +261,14 @@ class Store:
         Raises:
             StoreError: through the future, when the run has no such image or was deleted.
         """
-        return self._database.queue(lambda db: outcomes.append_outcome(db, run_id, outcome, key))
+        return self._database.queue(outcomes.append_outcomes, outcomes.Arrival.of(run_id, outcome, key))
+
+    def post(self, run_id: str, outcome: Outcome, key: str, told: Told[outcomes.Arrival]) -> None:
+        """As `append`, for who appends many: `told` is called once for all that reach the disk, or fail, together.
+
+        It is called in another thread; it must be quick and must not write.
+        """
+        self._database.post(outcomes.append_outcomes, outcomes.Arrival.of(run_id, outcome, key), told)
 
     def flush(self) -> None:
         """Wait until every outcome appended so far is on the disk or has failed to get there."""
