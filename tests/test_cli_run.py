@@ -159,12 +159,19 @@ class TestRun:
         assert failures[1].startswith("zz.jpg,BadImage,")
 
     def test_knows_replies_of_before(self, here, smviz, folder):
-        """A second run of the same images calls nothing; `--fresh` calls again."""
+        """A second run of the same images calls nothing, and says so before; `--fresh` calls again."""
         arguments = ("run", "--endpoint", "highway-demo", "--variant", "A", "--images", folder, "--json")
-        smviz(*arguments, "--name", "one")
-        assert json.loads(smviz(*arguments, "--name", "two")[1])["reused"] == 10
+        first = smviz(*arguments, "--name", "one", "--max-calls", "4")[2]
+        assert "4 calls on this machine cost nothing" in first
+        assert "known already" not in first
+        smviz(*arguments, "--name", "one", "--resume")
+        _, out, second = smviz(*arguments, "--name", "two")
+        assert "10 replies are known already and will be reused. 0 calls" in second
+        assert json.loads(out)["reused"] == 10
         assert here.calls == 10
-        assert json.loads(smviz(*arguments, "--name", "three", "--fresh")[1])["calls"] == 10
+        _, out, third = smviz(*arguments, "--name", "three", "--fresh")
+        assert "10 calls on this machine" in third
+        assert json.loads(out)["calls"] == 10
         assert here.calls == 20
 
     def test_most_calls_and_resume(self, here, smviz, folder):

@@ -33,6 +33,7 @@ from smviz.errors import (
 from smviz.images import prepare
 from smviz.records import ImageRef, Reply
 from smviz.runner import BatchRun, Retry, run_images
+from smviz.runner.forecast import Forecasting, cost_in_words
 from smviz.runner.retrying import trouble_of
 from smviz.sagemaker.asynchronous import AsyncInvocation
 from smviz.settings import Connection, Preset, Request
@@ -793,6 +794,111 @@ class TestProgress:
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 batch.result()
+
+
+class TestForecast:
+    HOW = (Connection("x"), "c", Request("e"))
+
+    @pytest.fixture
+    def files(self, tmp_path):
+        """Pictures in files, of which the store's run called the first six."""
+        refs = []
+        for i in range(10):
+            (tmp_path / f"{i}.png").write_bytes(picture(i, width=i + 1))
+            refs.append(ImageRef(f"{i}.png", path=tmp_path / f"{i}.png"))
+        return refs
+
+    def foresee(self, store, images, digests=None, how=HOW):
+        looking = Forecasting(store, how, images, len(images), {} if digests is None else digests)
+        assert looking.wait(10)
+        return looking.now
+
+    def test_counts_what_is_known(self, store, files):
+        """Images whose bytes were called for before are known, whatever they are called and wherever they are."""
+        run_images(store, begin(store, 6), Endpoint())
+        uploads = [ImageRef("new name.png", data=picture(3, width=4)), ImageRef("broken.png", data=b"no image")]
+        now = self.foresee(store, [*files, *uploads])
+        assert (now.images, now.looked, now.known, now.afar, now.calls) == (12, 12, 7, 0, 5)
+        assert now.latency == 0.01
+        assert str(now) == "7 replies are known already and will be reused."
+
+    def test_of_another_call_nothing_is_known(self, store, files):
+        """Another config, request or connection is another call, and so is one that has no key."""
+        run_images(store, begin(store, 6), Endpoint())
+        connection, config, request = self.HOW
+        others = [
+            (Connection("y"), config, request),
+            (connection, "d", request),
+            (connection, config, Request("e", variant="B")),
+            (connection, "", request),
+            (connection, config, Request("e", component="c")),
+        ]
+        for how in others:
+            now = self.foresee(store, files, how=how)
+            assert (now.looked, now.known, now.calls, str(now)) == (10, 0, 10, "")
+            assert math.isnan(now.latency)
+
+    def test_afar_nothing_is_read(self, store, files):
+        """Of images in S3 it is told that it is not known; where no reply is known at all, it is known of them too."""
+        there = [ImageRef(f"{i}.png", location=f"s3://bucket/{i}.png") for i in range(3)]
+        assert self.foresee(store, there).afar == 0
+        run_images(store, begin(store, 6), Endpoint())
+        now = self.foresee(store, [*files, *there])
+        assert (now.known, now.afar, now.calls) == (6, 3, 7)
+        assert "Of 3 images in S3" in str(now)
+
+    def test_a_file_is_read_once(self, store, files, tmp_path):
+        """A file is read again only when its size or time has changed, or it is another one."""
+        run_images(store, begin(store, 6), Endpoint())
+        digests = {}
+        self.foresee(store, files, digests)
+        before = dict(digests)
+        assert self.foresee(store, files, digests).known == 6
+        assert digests == before
+        (tmp_path / "0.png").write_bytes(picture(9, width=100))
+        (tmp_path / "1.png").unlink()
+        assert self.foresee(store, files, digests).known == 4
+        assert len(digests) == 11
+
+    def test_is_stopped(self, store, files):
+        """Looking ends at once; what was not looked at is told."""
+        run_images(store, begin(store, 6), Endpoint())
+        seen, gate = threading.Event(), threading.Event()
+
+        def slow():
+            yield from files
+            seen.set()
+            gate.wait()
+            yield from files
+
+        looking = Forecasting(store, self.HOW, slow(), 20, {})
+        assert seen.wait(10)
+        assert not looking.wait(0)
+        threading.Timer(0.05, gate.set).start()
+        looking.stop()
+        assert looking.now.looked < 20
+        assert "not looked at yet" in str(looking.now)
+
+    def test_a_workspace_that_cannot_be_read(self, tmp_path, files):
+        """Is told to who waits."""
+        with Store(tmp_path / "w") as store:
+            pass
+        looking = Forecasting(store, self.HOW, files, 10, {})
+        with pytest.raises(StoreError, match="closed"):
+            looking.wait()
+
+    @pytest.mark.parametrize(
+        ("price", "latency", "words"),
+        [
+            (0.0, 0.5, "1,000 calls on this machine cost nothing"),
+            (math.nan, 0.5, "not known"),
+            (0.9, math.nan, "1,000 calls; the endpoint costs 0.900 USD an hour"),
+            (0.9, 0.36, "6.0 minutes at 360 ms each, 0.0900 USD"),
+        ],
+    )
+    def test_cost(self, price, latency, words):
+        """What is not known is not made up."""
+        assert words in cost_in_words(1000, price, latency)
 
 
 class TestRetry:

@@ -21,6 +21,7 @@ from typing import Any
 from smviz import responses
 from smviz.annotations import ground_truth_json, read_ground_truth
 from smviz.cli.bar import Bar, clock
+from smviz.cli.forecast import foretold
 from smviz.cli.inputs import class_names_of, connection_of, format_options, given_preset, proposed_preset
 from smviz.cli.output import out, plain, print_json, tell
 from smviz.cli.storing import FILE_NOTE, write_file
@@ -65,6 +66,8 @@ def run(given: argparse.Namespace) -> int:
             stored = _created(store, given, doors)
         told = plain(f"Run {stored.id}: {stored.name}, {stored.answered} of {stored.total} images have a reply.")
         print(told, file=sys.stderr, flush=True)
+        words = foretold(store, stored, doors.endpoint, given.fresh, given.max_calls)
+        print(plain(words), file=sys.stderr, flush=True)
         end, interrupted = _worked(store, stored, doors, given)
         stored = store.run(stored.id)
         if given.out:

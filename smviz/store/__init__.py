@@ -3,7 +3,7 @@
 from smviz.store.claims import RENEWAL_SECONDS, Claim, Lease, at_work
 from smviz.store.keys import reply_key
 from smviz.store.outcomes import Arrival
-from smviz.store.places import Remote, read_image
+from smviz.store.places import Remote, read_image, stamp
 from smviz.store.rows import Run
 from smviz.store.workspace import FILE_NAME, Store
 
@@ -19,4 +19,5 @@ __all__ = [
     "at_work",
     "read_image",
     "reply_key",
+    "stamp",
 ]

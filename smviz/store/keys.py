@@ -26,9 +26,15 @@ def reply_key(connection: Connection, endpoint_config: str, request: Request, sh
         request: how the image is sent.
         sha256: hex digest of the bytes that are sent.
     """
-    if not endpoint_config or not sha256 or request.component or request.target_model:
+    prefix = key_prefix(connection, endpoint_config, request)
+    return f"{prefix}{sha256}" if prefix and sha256 else ""
+
+
+def key_prefix(connection: Connection, endpoint_config: str, request: Request) -> str:
+    """How the keys of all calls begin that differ by their image alone; "" where such calls have no key."""
+    if not endpoint_config or request.component or request.target_model:
         return ""
-    return f"{_how(connection, endpoint_config, request)}/{sha256}"
+    return f"{_how(connection, endpoint_config, request)}/"
 
 
 @lru_cache(maxsize=100)  # a run asks for it with every image

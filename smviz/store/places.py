@@ -30,6 +30,24 @@ def image_at(name: str, location: str | None, data: bytes | None) -> ImageRef:
     return ImageRef(name, data=data, location=location or "")
 
 
+def stamp(image: ImageRef) -> tuple[object, ...] | None:
+    """What is another one when the image's bytes are others: its place, its file's size and time of change.
+
+    None where that cannot be told at once: the image is afar, nowhere, or its file is gone.
+    """
+    if image.data is not None:
+        return (len(image.data), hash(image.data))
+    location = location_of(image) or ""
+    scheme, _, rest = location.partition("://")
+    if scheme not in {"file", "zip"}:
+        return None
+    try:
+        found = os.stat(os.fsdecode(unquote_to_bytes(rest.partition("!/")[0] if scheme == "zip" else rest)))
+    except (OSError, ValueError):
+        return None
+    return (location, found.st_size, found.st_mtime_ns)
+
+
 def read_image(image: ImageRef, remote: Remote | None = None) -> bytes:
     """The bytes of an image file, as they are now.
 

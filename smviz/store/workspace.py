@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,9 @@ from smviz.database import Database, Told, Transaction
 from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, outcomes
+from smviz.store import creating, known, outcomes
 from smviz.store.claims import Claim, Clock, Lease, claims
+from smviz.store.keys import key_prefix
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
 from smviz.store.schema import MIGRATIONS
@@ -277,6 +278,19 @@ class Store:
     def known_reply(self, key: str) -> Reply | None:
         """The newest reply to a call of that key, or None where there was none; "" is no key."""
         return outcomes.known_reply(self._database, key)
+
+    def known_keys(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys, see `reply_key`, whose reply is known."""
+        return known.known_keys(self._database, keys)
+
+    def reply_count(self) -> int:
+        """How many replies there are; while it is the same, the same are known."""
+        return known.reply_count(self._database)
+
+    def latencies(self, connection: Connection, endpoint_config: str, request: Request) -> tuple[float, ...]:
+        """Seconds that some of the earlier calls of any image took whose reply is known; empty where none is."""
+        prefix = key_prefix(connection, endpoint_config, request)
+        return known.latencies(self._database, prefix) if prefix else ()
 
     def outcomes(self, run_id: str) -> tuple[Outcome, ...]:
         """What became of the images that have an outcome, in the run's order, with all replies in memory."""

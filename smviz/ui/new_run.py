@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from statistics import median
 
 import streamlit as st
 
@@ -13,20 +13,19 @@ from smviz.errors import BadImage, BadSource, EndpointError, SmvizError
 from smviz.image_sets import full_place, image_refs, open_images
 from smviz.images import prepare
 from smviz.local import SAMPLES
-from smviz.pricing import cost_per_1000
 from smviz.records import ImageRef
-from smviz.settings import Request
+from smviz.runner.forecast import Forecast, Forecasting, cost_in_words
+from smviz.settings import Connection, Request
 from smviz.sources import from_bytes
-from smviz.store import read_image, reply_key
+from smviz.store import read_image
 from smviz.ui.choice import Chosen, measured_latency, preset_of, request_of
 from smviz.ui.dataset import Labels, ground_truth_picker, on_loopback
-from smviz.ui.frame import plain, show_error
-from smviz.ui.planning import usd
-from smviz.ui.resources import EMBEDDED, MOST_CALLS, described, files_door, store
+from smviz.ui.frame import plain, show_error, shown_errors
+from smviz.ui.resources import MOST_CALLS, described, digests, files_door, store
 from smviz.ui.running import WORKERS, usd_per_hour, work_on
 
 SAMPLE_SET, UPLOAD, SERVER, S3 = "Sample set", "Upload", "On this server", "S3"
-LOOKED_UP = 200  # images of which it is told how many replies are known
+AT_ONCE = 0.3  # seconds that a page waits for the look at all images, before it shows how far that is
 COUNTED = 250  # images between two words while listing
 
 Images = tuple[ImageRef, ...]
@@ -189,48 +188,47 @@ def _forecast(chosen: Chosen, images: Images, fresh: bool) -> None:
         st.warning(
             "The traffic is split over several variants, so that the run mixes models.", icon=":material/warning:"
         )
-    known, looked = (0, len(images)) if fresh else _known(chosen, request, endpoint.config, images)
-    told = f"of the first {looked:,} images " if looked < len(images) else ""
-    reused = f"{known:,} replies {told}are known already and will be reused. " if known else ""
-    st.caption(f":material/payments: {reused}{_cost(chosen, len(images) - known)}")
+    how = (chosen.connection, endpoint.config, request)
+    if fresh:
+        _told(chosen, Forecast(len(images), len(images), latency=median(store().latencies(*how) or (math.nan,))))
+        return
+    looking = _looking(how, images)
+    if looking.wait(AT_ONCE):
+        _told(chosen, looking.now)
+    else:
+        _watched(chosen, looking)
 
 
-def _cost(chosen: Chosen, calls: int) -> str:
+def _looking(how: tuple[Connection, str, Request], images: Images) -> Forecasting:
+    """The look at these images: begun anew when others are chosen, or other replies are known."""
+    at_work = frozenset(claim.run for claim in store().claims())  # a look at each of their replies would never end
+    asked = (how, images, at_work or store().reply_count())
+    before: tuple[object, Forecasting | None] = st.session_state.get("forecast", (None, None))
+    kept, looking = before
+    if looking is None or kept != asked:
+        if looking is not None:
+            looking.stop()
+        looking = Forecasting(store(), how, images, len(images), digests())
+        st.session_state["forecast"] = (asked, looking)
+    return looking
+
+
+@st.fragment(run_every=0.5)
+def _watched(chosen: Chosen, looking: Forecasting) -> None:
+    with shown_errors():
+        if looking.wait(0):
+            st.rerun()
+    now = looking.now
+    words = f"Looking for known replies: {now.looked:,} of {now.images:,} images, {now.known:,} known so far"
+    st.progress(now.looked / now.images, words)
+
+
+def _told(chosen: Chosen, foreseen: Forecast) -> None:
+    """The calls to make, those that need not be made, and what they may cost."""
     price = usd_per_hour(chosen.connection, chosen.endpoint or "")
-    if chosen.region == EMBEDDED:
-        return f"{calls:,} calls on this machine cost nothing."
-    if math.isnan(price):
-        return f"What {calls:,} calls cost is not known: there is no price per hour for this endpoint here."
-    latency = measured_latency()
-    by_hour = f"the endpoint costs {plain(usd(price, 3))} an hour, used or not"
-    if latency is None:
-        return f"{calls:,} calls; {by_hour}. A test call on the Endpoint page tells how long they take."
-    about = cost_per_1000(price, 1, latency) * calls / 1000
-    return (
-        f"{calls:,} calls one after another take about {calls * latency / 60:,.1f} minutes at "
-        f"{latency * 1000:.0f} ms each, {plain(usd(about, 4))} of the endpoint's time, and less in parallel; {by_hour}."
-    )
-
-
-def _known(chosen: Chosen, request: Request, config: str, images: Images) -> tuple[int, int]:
-    """How many replies are in the workspace, of how many images that were looked at; images afar are not read."""
-    here = [image for image in images[:LOOKED_UP] if not image.location.startswith("s3://")]
-    names = "\n".join(f"{image.name} {image.path} {image.location} {len(image.data or b'')}" for image in here)
-    asked = hashlib.sha256(repr((chosen.connection, request, config, names)).encode(errors="replace")).hexdigest()
-    digests: dict[str, tuple[str, ...]] = st.session_state.setdefault("image digests", {})
-    if asked not in digests:
-        digests.clear()
-        with st.spinner("Looking for known replies …"):
-            digests[asked] = tuple(filter(None, map(_digest, here)))
-    keys = (reply_key(chosen.connection, config, request, digest) for digest in digests[asked])
-    return sum(bool(key) and store().known_reply(key) is not None for key in keys), len(here)
-
-
-def _digest(image: ImageRef) -> str:
-    try:
-        return prepare(read_image(image), image.name).sha256
-    except SmvizError:
-        return ""
+    latency = measured_latency() if math.isnan(foreseen.latency) else foreseen.latency
+    words = cost_in_words(foreseen.calls, price, math.nan if latency is None else latency)
+    st.caption(f":material/payments: {plain(f'{foreseen} {words}'.strip())}")
 
 
 def _words(source: str) -> str:

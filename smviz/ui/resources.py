@@ -16,6 +16,7 @@ from smviz.deploying import Deploying
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
+from smviz.runner.forecast import Digests
 from smviz.sagemaker import Identity, SageMaker, regions
 from smviz.settings import Connection, Settings, is_loopback
 from smviz.store import Store
@@ -74,6 +75,12 @@ class Work:
 @st.cache_resource(show_spinner=False)
 def works() -> dict[str, Work]:
     """The last work on each run since this server is up, by run id; a closed tab does not end it."""
+    return {}
+
+
+@st.cache_resource(show_spinner=False)
+def digests() -> Digests:
+    """What would be sent for the files that were looked at since this server is up, by what tells them apart."""
     return {}
 
 
