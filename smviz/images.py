@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
 
 from smviz.errors import BadImage
 from smviz.records import Payload
@@ -25,6 +24,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
 _HARDLY = 10 * MAX_PIXELS
+_ROWS, _FIRST_BYTES = 64, 4096  # of a JPEG's coded data are taken to hold its first row: it has 8 or 16 rows of pixels
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
@@ -44,11 +44,15 @@ def prepare(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> P
     Raises:
         BadImage: when the bytes are no image, are damaged, or have more pixels than allowed.
     """
+    plain = _plain_jpeg(data)
+    if plain and plain[0] * plain[1] <= max_pixels:
+        return _payload(data, "image/jpeg", *plain)
     image = _open(data, name, max_pixels)
     orientation = _orientation(image)
     if orientation == 1 and _is_plain(image, data):
         width, height = image.size
-        _verify(image, data, name)
+        with _decoding(name):
+            _decode(image)
         return _payload(data, "image/jpeg" if image.format in _JPEG else "image/png", width, height)
     notes: list[str] = []
     with _decoding(name):
@@ -193,24 +197,28 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
     return image.mode.startswith("I;16") or (image.format == "PNG" and data[24] > 8)
 
 
-def _verify(image: Image.Image, data: bytes, name: str) -> None:
-    """See that nothing is missing, by decoding as little as that takes; a JPEG at an eighth of its size."""
-    first = _first_row(data) if image.format in _JPEG else None
-    if first:
-        with contextlib.suppress(Exception):  # then all of it is asked
-            _decode(JpegImageFile(io.BytesIO(first)))
-            return
-    with _decoding(name):
-        _decode(image)
-
-
 def _decode(image: Image.Image) -> None:
+    """See that nothing is missing, by decoding as little as that takes; a JPEG at an eighth of its size."""
     image.draft("L", (1, 1))
     image.load()
 
 
-def _first_row(data: bytes) -> bytes | None:
-    """A JPEG cut to its first row of blocks; None unless that one's fate is the whole file's.
+def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG that is sent as it is; None where its headers and its first row do not tell that."""
+    first, height = _first_row(data)
+    if not first:
+        return None
+    with contextlib.suppress(Exception):  # then all of it is asked
+        image = Image.open(io.BytesIO(first), formats=("JPEG",))
+        width = image.width  # before it is decoded at an eighth
+        if _orientation(image) == 1 and _is_plain(image, first):
+            _decode(image)
+            return width, height
+    return None
+
+
+def _first_row(data: bytes) -> tuple[bytes, int]:
+    """A JPEG cut to its first row of blocks, and its height; empty unless that row's fate is the whole file's.
 
     Decoding a row reads every header and table, where libjpeg meets what it cannot go on with. Damage further on it
     lets pass, and so does Pillow; that the end is there shows that nothing was cut off. Only files of sequential
@@ -220,14 +228,17 @@ def _first_row(data: bytes) -> bytes | None:
     while data[at : at + 1] == b"\xff":
         marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == b"\xda":
-            whole = frame and data.rfind(b"\xff\xd9", at) > 0
-            return data[: frame + 5] + b"\0\x08" + data[frame + 7 :] if whole else None
+            height = int.from_bytes(data[frame + 5 : frame + 7], "big")
+            if not (frame and height and data.rfind(b"\xff\xd9", at) > 0):
+                break
+            enough = at + _FIRST_BYTES + _ROWS * (len(data) - at) // height
+            return data[: frame + 5] + b"\0\x08" + data[frame + 7 : enough], height
         if marker in {b"\xc0", b"\xc1"}:
             frame = at
         elif marker < b"\xc4" or length < 2:
-            return None
+            break
         at += 2 + length
-    return None
+    return b"", 0
 
 
 def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -> Image.Image:
