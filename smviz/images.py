@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,7 +25,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
 _HARDLY = 10 * MAX_PIXELS
-_ROWS, _FIRST_BYTES = 64, 4096  # of a JPEG's coded data are taken to hold its first row: it has 8 or 16 rows of pixels
+_UNIT = 8192  # bytes: a JPEG's smallest coded unit has at most 10 blocks, of 64 numbers of at most 27 bits
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
@@ -204,41 +205,39 @@ def _decode(image: Image.Image) -> None:
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG that is sent as it is; None where its headers and its first row do not tell that."""
-    first, height = _first_row(data)
-    if not first:
+    """Width and height of a JPEG that is sent as it is; None where its beginning does not tell that."""
+    beginning, width, height = _beginning(data)
+    if not beginning:
         return None
     with contextlib.suppress(Exception):  # then all of it is asked
-        image = Image.open(io.BytesIO(first), formats=("JPEG",))
-        width = image.width  # before it is decoded at an eighth
-        if _orientation(image) == 1 and _is_plain(image, first):
+        image = Image.open(io.BytesIO(beginning), formats=("JPEG",))
+        if _orientation(image) == 1 and _is_plain(image, beginning):
             _decode(image)
             return width, height
     return None
 
 
-def _first_row(data: bytes) -> tuple[bytes, int]:
-    """A JPEG cut to its first row of blocks, and its height; empty unless that row's fate is the whole file's.
+def _beginning(data: bytes) -> tuple[bytes, int, int]:
+    """A JPEG cut to its first 8 x 8 pixels, its width and height; empty unless their fate is the whole file's.
 
-    Decoding a row reads every header and table, where libjpeg meets what it cannot go on with. Damage further on it
+    Decoding them reads every header and table, where libjpeg meets what it cannot go on with. Damage further on it
     lets pass, and so does Pillow; that the end is there shows that nothing was cut off. Only files of sequential
-    Huffman coding say all of that before the first row (ITU-T T.81, annex B).
+    Huffman coding say all of that before the first pixels (ITU-T T.81, annex B).
     """
     at, frame = 2, 0
     while data[at : at + 1] == b"\xff":
         marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == b"\xda":
-            height = int.from_bytes(data[frame + 5 : frame + 7], "big")
-            if not (frame and height and data.rfind(b"\xff\xd9", at) > 0):
+            height, width = struct.unpack_from(">HH", data, frame + 5)
+            if not (frame and height and width and data.rfind(b"\xff\xd9", at) > 0):
                 break
-            enough = at + _FIRST_BYTES + _ROWS * (len(data) - at) // height
-            return data[: frame + 5] + b"\0\x08" + data[frame + 7 : enough], height
+            return data[: frame + 5] + b"\0\x08\0\x08" + data[frame + 9 : at + length + _UNIT], width, height
         if marker in {b"\xc0", b"\xc1"}:
             frame = at
         elif marker < b"\xc4" or length < 2:
             break
         at += 2 + length
-    return b"", 0
+    return b"", 0, 0
 
 
 def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -> Image.Image:
