@@ -164,5 +164,5 @@ def cost_in_words(calls: int, usd_per_hour: float, latency: float) -> str:
     about = cost_per_1000(usd_per_hour, 1, latency) * calls / 1000
     return (
         f"{calls:,} calls one after another take about {calls * latency / 60:,.1f} minutes at "
-        f"{latency * 1000:.0f} ms each, {about:,.4f} USD of the endpoint's time, and less in parallel; {by_hour}."
+        f"{latency * 1000:,.0f} ms each, {about:,.4f} USD of the endpoint's time, and less in parallel; {by_hour}."
     )

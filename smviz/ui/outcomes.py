@@ -25,7 +25,8 @@ from smviz.ui.running import connection_now, usd_per_hour, work_on
 
 NAMED = 8  # images that a cause names
 GROUPS_SHOWN = 6
-BINS = 40
+SIDE_BY_SIDE = 2
+BINS = 40  # at most; few replies make fewer
 ACCENT = "#0f9d8f"
 
 
@@ -95,9 +96,7 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
     count = sum(len(cause.images) for cause in found)
     images = "1 image" if count == 1 else f"{count:,} images"
     with st.expander(f"{images} failed, left out of the numbers", icon=":material/error:", expanded=True):
-        for number, cause in enumerate(found[:GROUPS_SHOWN]):
-            with st.container(border=True, gap="xsmall"):
-                _cause(run, cause, number)
+        _causes(run, found[:GROUPS_SHOWN])
         if len(found) > GROUPS_SHOWN:
             st.caption(f"And {len(found) - GROUPS_SHOWN} more causes: the CSV has them all.")
         with st.container(horizontal=True, gap="small"):
@@ -113,6 +112,15 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
                 on_click="ignore",
                 key="download failures",
             )
+
+
+def _causes(run: Run, shown: Sequence[Cause]) -> None:
+    """The groups, two side by side, each pair of the same height."""
+    for first in range(0, len(shown), SIDE_BY_SIDE):
+        columns = st.columns(min(len(shown), SIDE_BY_SIDE), gap="small")
+        for number, cause in enumerate(shown[first : first + SIDE_BY_SIDE], first):
+            with columns[number - first], st.container(border=True, gap="xsmall", height="stretch"):
+                _cause(run, cause, number)
 
 
 def _cause(run: Run, cause: Cause, number: int) -> None:
@@ -230,7 +238,7 @@ def _costs(run: Run, mean: float) -> None:
 def _histogram(latency: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     """Milliseconds in equal bins; the slowest hundredth goes into the last one."""
     shown = np.minimum(latency, np.quantile(latency, 0.99) * 1.05) * 1000
-    counts, edges = np.histogram(shown, bins=BINS)
+    counts, edges = np.histogram(shown, bins=min(BINS, max(8, round(2 * math.sqrt(len(shown))))))
     axis = {"showgrid": True, "gridcolor": "rgba(128,128,128,0.2)", "zeroline": False}
     return {
         "data": [
@@ -247,7 +255,7 @@ def _histogram(latency: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]
             "margin": {"l": 50, "r": 10, "t": 10, "b": 45},
             "bargap": 0.05,
             "xaxis": {**axis, "title": {"text": "Latency, ms"}},
-            "yaxis": {**axis, "title": {"text": "Replies"}},
+            "yaxis": {**axis, "title": {"text": "Replies"}, **({"dtick": 1} if counts.max() < 6 else {})},
         },
     }
 

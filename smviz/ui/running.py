@@ -95,30 +95,24 @@ def elsewhere(live: frozenset[str]) -> tuple[Claim, ...]:
 def at_work(runs: tuple[Run, ...], live: frozenset[str], claims: tuple[Claim, ...]) -> None:
     """A card for each run at work: first those of this server, whoever started them, then those of others."""
     with st.container(key="runs at work"):  # always there, so that what is below keeps its place, and its state
-        if shown := tuple(run for run in runs if run.id in live):
-            _cards(shown, live)
-        if claims:
-            _claimed_cards(tuple(claim.run for claim in claims))
+        shown = tuple(run for run in runs if run.id in live)
+        if shown or claims:
+            _cards(shown, live, tuple(claim.run for claim in claims))
 
 
 @st.fragment(run_every=0.5)
-def _cards(runs: tuple[Run, ...], live: frozenset[str]) -> None:
+def _cards(runs: tuple[Run, ...], live: frozenset[str], claimed: tuple[str, ...]) -> None:
     if going_on() != live:
         st.rerun()
-    columns = st.columns(min(len(runs), SIDE_BY_SIDE), gap="medium")
+    columns = st.columns(min(len(runs) + len(claimed), SIDE_BY_SIDE), gap="medium")
     for number, run in enumerate(runs):
         with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
             _card(run, works()[run.id])
-
-
-@st.fragment(run_every=1.5)
-def _claimed_cards(shown: tuple[str, ...]) -> None:
     with shown_errors():
-        claims = elsewhere(going_on())
-        if tuple(claim.run for claim in claims) != shown:
+        claims = elsewhere(live)
+        if tuple(claim.run for claim in claims) != claimed:
             st.rerun()
-        columns = st.columns(min(len(claims), SIDE_BY_SIDE), gap="medium")
-        for number, claim in enumerate(claims):
+        for number, claim in enumerate(claims, len(runs)):
             with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
                 _claimed_card(store().run(claim.run), claim)
 
@@ -132,8 +126,8 @@ def _claimed_card(run: Run, claim: Claim) -> None:
         st.badge(f"{doing} elsewhere", icon=":material/lan:", color="violet")
     st.progress(ended / max(run.total, 1), f"{ended:,} of {run.total:,} images")
     failed = f"**{run.failed:,} failed**" if run.failed else "0 failed"
-    st.caption(f"{run.answered:,} answered · {failed} · by {plain(str(claim))}")
-    st.caption("It is paused, stopped or resumed where it was started; nothing is called twice.")
+    facts = f"{run.answered:,} answered · {failed} · by {plain(str(claim))}"
+    st.caption(f"{facts}  \nIt is paused, stopped and resumed where it was started.")
 
 
 def _card(run: Run, work: Work) -> None:
