@@ -65,10 +65,12 @@ def run_images(
     batch.start()
     try:
         while not batch.wait(REPORT_SECONDS):
-            now = batch.progress
             if stop and stop.is_set():
                 batch.stop()
-            elif renew and now.state == "paused" and now.error:
+            if not (progress or renew):
+                continue
+            now = batch.progress
+            if renew and now.state == "paused" and now.error:
                 renewed = renew(now.error)
                 if renewed:
                     batch.resume(renewed)

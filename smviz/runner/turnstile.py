@@ -46,6 +46,8 @@ class Turnstile:
 
     def wants_callers(self) -> bool:
         """Whether a call could begin now, and nobody is there to make it."""
+        if self._waiting:  # the usual case, told without a queue for the lock
+            return False
         with self._changed:
             return not self._waiting and self._obstacle(time.monotonic()) == 0
 
@@ -75,9 +77,10 @@ class Turnstile:
 
     def wait_while_paused(self) -> bool:
         """Wait for the end of a pause; whether the turnstile is still open."""
-        with self._changed:
-            while self._paused and not self.closed.is_set():
-                self._changed.wait()
+        if self._paused:
+            with self._changed:
+                while self._paused and not self.closed.is_set():
+                    self._changed.wait()
         return not self.closed.is_set()
 
     def pause(self) -> None:
