@@ -9,13 +9,13 @@ from functools import partial
 import streamlit as st
 
 from smviz.deploying import idle_cost
-from smviz.errors import CredentialsError, SmvizError
+from smviz.errors import CredentialsError, SmvizError, StoreError
 from smviz.records import Endpoint
 from smviz.runner import GOING_ON, BatchRun, Progress
 from smviz.settings import Connection, is_loopback
 from smviz.store import Claim, Run, read_image
 from smviz.ui.choice import Chosen
-from smviz.ui.frame import plain, show_error, shown_errors
+from smviz.ui.frame import plain, show_error
 from smviz.ui.planning import own_prices, usd
 from smviz.ui.progress import clock
 from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, store, works
@@ -104,17 +104,20 @@ def at_work(runs: tuple[Run, ...], live: frozenset[str], claims: tuple[Claim, ..
 def _cards(runs: tuple[Run, ...], live: frozenset[str], claimed: tuple[str, ...]) -> None:
     if going_on() != live:
         st.rerun()
+    try:  # all is read before anything is drawn, for what is drawn late is dimmed meanwhile
+        away = [(store().run(claim.run), claim) for claim in elsewhere(live)]
+        if tuple(run.id for run, _ in away) != claimed:
+            st.rerun()
+    except StoreError as error:
+        show_error(error)
+        away = []
     columns = st.columns(min(len(runs) + len(claimed), SIDE_BY_SIDE), gap="medium")
     for number, run in enumerate(runs):
         with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
             _card(run, works()[run.id])
-    with shown_errors():
-        claims = elsewhere(live)
-        if tuple(claim.run for claim in claims) != claimed:
-            st.rerun()
-        for number, claim in enumerate(claims, len(runs)):
-            with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
-                _claimed_card(store().run(claim.run), claim)
+    for number, (run, claim) in enumerate(away, len(runs)):
+        with columns[number % SIDE_BY_SIDE], st.container(border=True, gap="small"):
+            _claimed_card(run, claim)
 
 
 def _claimed_card(run: Run, claim: Claim) -> None:
