@@ -2,9 +2,10 @@
 
 Every way calls the same server, which does nothing, on this machine's loopback: 150 kB of JPEG up, 20 kB of JSON down.
 The runner checks each image and has each outcome on the disk; boto3 in threads, with one client and the runner's own
-settings, only calls; urllib3 and http.client do not even sign; wrk shows what the server can give. Each is a process of
-its own, in rounds that take turns, so that a busy machine is busy for all; medians are told. Client and server share
-the machine's cores.
+settings, only calls. One thread of boto3 is its best against a server that answers at once, and is no way to call one
+that does not; so the runner is shown beside both, one thread and the best of many. urllib3 and http.client do not even
+sign; wrk shows what the server can give. Each is a process of its own, in rounds that take turns, so that a busy
+machine is busy for all; medians are told. Client and server share the machine's cores.
 
 Then the runner's memory at 1,000 images and at many more, `python -m benchmarks.runner [images] [rounds] [many]`, with
 small images and answers; 0 leaves that out.
@@ -32,6 +33,7 @@ from benchmarks.runner_process import JPEG, PATH
 
 WAYS = (
     ("runner", 32),
+    ("boto3", 1),
     ("boto3", 16),
     ("boto3", 32),
     ("boto3", 64),
@@ -125,9 +127,13 @@ def print_rates(ways: Sequence[Way], rounds: Sequence[Sequence[dict[str, Any]]])
             f"{way[0]:12} {way[1]:7}  {rate:7.0f} {spread:17} {rate / median(rates[ways[0]]):10.2f}"
             f" {rate / median(rates[best]):14.2f} {f'{median(cpu):.2f}' if cpu else '—':>15}"
         )
-    ratios = [one / other for one, other in zip(rates[ways[0]], rates[best], strict=True)]
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"the runner beside the best boto3, round by round: median {median(ratios):.2f} ({spread})")
+    many = max((way for way in ways if way[0] == "boto3" and way[1] > 1), key=lambda way: median(rates[way]))
+    for way in dict.fromkeys((best, many)):
+        ratios = [one / other for one, other in zip(rates[ways[0]], rates[way], strict=True)]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        threads = "one thread" if way[1] == 1 else f"{way[1]} threads"
+        print(f"the runner beside {threads} of boto3, round by round: median {median(ratios):.2f} ({spread})")
+    print(f"load of the machine at the end: {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
 
 
 def print_memory(count: int, told: dict[str, float]) -> None:

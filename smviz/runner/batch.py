@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from smviz.errors import BadImage, BadSetting, BadSource, EndpointError, NotFound, SmvizError
 from smviz.images import prepare
@@ -23,6 +24,14 @@ Invoke = Callable[[Payload], Reply]
 
 class Cancelled(Exception):
     """Raised by `BatchRun.sleep` when the run ends: the call it is raised in is given up."""
+
+
+class _Ready(NamedTuple):
+    """An image that can be called for."""
+
+    journey: Journey
+    payload: Payload
+    key: str
 
 
 class BatchRun:
@@ -73,7 +82,7 @@ class BatchRun:
         self._only = None if only is None else frozenset(only)
         self._fresh = fresh
         self._max_calls = max_calls
-        self._turnstile = Turnstile(workers)
+        self._turnstile: Turnstile[_Ready] = Turnstile(workers)
         self._ended = threading.Event()
         self._idle = threading.Event()
         self._lock = threading.Lock()  # guards all that follows
@@ -200,8 +209,10 @@ class BatchRun:
 
     def _work(self) -> None:
         try:
-            while self._turnstile.wait_while_paused() and (image := self._take()):
-                self._see_to(Journey(image))
+            finished = False
+            while turn := self._turnstile.next(finished):
+                begun, ready = turn
+                finished = self._call(begun, ready) if ready else self._get_ready()
         except Cancelled:
             pass
         except BaseException as error:  # ends the run and is shown by `progress` or raised by `result`
@@ -219,17 +230,23 @@ class BatchRun:
                 self._images = None
             return image
 
-    def _see_to(self, journey: Journey) -> None:
-        """From reading one image to storing its outcome; none where the run ends first."""
+    def _get_ready(self) -> bool:
+        """Read and check one more image; whether nothing is left to do for it."""
+        image = self._take()
+        if image is None:
+            self._turnstile.exhaust()
+            return True
+        journey = Journey(image)
         payload = self._prepare(journey)
         if payload is None:
-            return
+            return True
         key = reply_key(self._run.connection, self._run.endpoint_config, self._run.request, payload.sha256)
         known = None if self._fresh else self._store.known_reply(key)
         if known:
             self._keep(journey.outcome(payload, known, reused=True), key=key)
         else:
-            self._call(journey, payload, key)
+            self._turnstile.put(_Ready(journey, payload, key))
+        return known is not None
 
     def _prepare(self, journey: Journey) -> Payload | None:
         """Read and decode an image; None when it has failed, or the run ends first."""
@@ -248,21 +265,24 @@ class BatchRun:
                     break
         return None
 
-    def _call(self, journey: Journey, payload: Payload, key: str) -> None:
-        while (begun := self._turnstile.enter()) is not None:
-            reply, error, answer = None, None, None
-            try:
-                invoke, resumed = self._spend(journey)
-                reply, answer = invoke(payload), True
-            except SmvizError as caught:
-                error, answer = caught, fullness(caught)
-            finally:
-                journey.seconds += self._turnstile.leave(begun, answer)
-            self._hire_if_wanted()
-            if reply or (error and not self._goes_on(journey, error, resumed)):
-                self._turnstile.end_probe()
-                self._keep(journey.outcome(payload, reply, error), error, key)
-                return
+    def _call(self, begun: float, ready: _Ready) -> bool:
+        """Call for an image; whether there is an outcome, and not another call to be made."""
+        journey, payload, key = ready
+        reply, error, answer = None, None, None
+        try:
+            invoke, resumed = self._spend(journey)
+            reply, answer = invoke(payload), True
+        except SmvizError as caught:
+            error, answer = caught, fullness(caught)
+        finally:
+            journey.seconds += self._turnstile.leave(begun, answer)
+        self._hire_if_wanted()
+        if error and self._goes_on(journey, error, resumed):
+            self._turnstile.put(ready, first=True)
+            return False
+        self._turnstile.end_probe()
+        self._keep(journey.outcome(payload, reply, error), error, key)
+        return True
 
     def _spend(self, journey: Journey) -> tuple[Invoke, int]:
         """Account for a call, and tell how to make it."""

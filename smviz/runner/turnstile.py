@@ -1,16 +1,28 @@
-"""Who may call now: workers pass one by one, as fast as the endpoint's limit, a pause and a loading model let them."""
+"""What a worker does next: calls begin as fast as the endpoint's limit, a pause and a loading model let them.
+
+Images that are ready to be called for stand in a line, and whoever is free calls for the first of them. So a worker
+whose call has ended begins the next one itself; to wake another for it costs more than much of the rest.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
+from collections import deque
+from typing import Generic, TypeVar
 
 from smviz.limiter import Limiter
 
+Ready = TypeVar("Ready")
 
-class Turnstile:
+_REFILL = 0.75  # share of the images in hand that are left when one who waits is woken to get more of them ready
+
+
+class Turnstile(Generic[Ready]):
     """What stands between the workers of a run and the endpoint.
+
+    No more images are in hand than calls may be made at once: being made ready, ready, or called for.
 
     Attributes:
         closed: set when the run ends: nobody passes any more, and every wait is over.
@@ -20,6 +32,9 @@ class Turnstile:
         self.closed = threading.Event()
         self._limiter = Limiter(ceiling)
         self._changed = threading.Condition()  # guards all that follows, and the limiter
+        self._ready: deque[Ready] = deque()
+        self._in_hand = 0
+        self._exhausted = False
         self._waiting = 0
         self._paused = False
         self._prober: int | None = None
@@ -51,29 +66,68 @@ class Turnstile:
         with self._changed:
             return not self._waiting and self._obstacle(time.monotonic()) == 0
 
-    def enter(self) -> float | None:
-        """Wait for one's turn to call. The time it began, for `leave`; None when the turnstile is closed."""
+    def next(self, finished: bool) -> tuple[float, Ready | None] | None:
+        """Wait for something to do.
+
+        Args:
+            finished: whether an image that was in this worker's hand is no longer.
+
+        Returns:
+            The time, and what to call for; None in its place when one more image is to be made ready. None when there
+            is nothing left to do, or the turnstile is closed.
+        """
         with self._changed:
+            self._in_hand -= finished
+            if finished and self._in_hand == int(_REFILL * self.ceiling):
+                self._changed.notify()
             self._waiting += 1
             try:
-                while not self.closed.is_set():
+                while not self.closed.is_set() and not (self._exhausted and not self._ready):
                     now = time.monotonic()
-                    wait = self._obstacle(now)
+                    wait = self._obstacle(now) if self._ready else math.inf
                     if wait == 0:
-                        self._limiter.begin()
-                        return now
+                        return now, self._begin(now)
+                    if not (self._paused or self._exhausted) and self._in_hand < self.ceiling:
+                        self._in_hand += 1
+                        if not self._ready and self._in_hand < self.ceiling:  # one alone may be too slow
+                            self._changed.notify()
+                        return now, None
                     self._changed.wait(wait if math.isfinite(wait) else None)
             finally:
                 self._waiting -= 1
         return None
+
+    def put(self, ready: Ready, first: bool = False) -> None:
+        """An image is ready to be called for, or `first` to be called for again; go on with `next`."""
+        with self._changed:
+            if first:
+                self._ready.appendleft(ready)
+            else:
+                self._ready.append(ready)
+
+    def exhaust(self) -> None:
+        """There are no more images than those in hand."""
+        with self._changed:
+            self._exhausted = True
+            self._changed.notify_all()
 
     def leave(self, begun: float, answer: bool | None) -> float:
         """A call has ended; `answer` as for `Limiter.end`. The seconds it took."""
         with self._changed:
             now = time.monotonic()
             self._limiter.end(begun, now, answer)
-            self._changed.notify(max(1, self._limiter.limit - self._limiter.in_flight))
+            if not answer:  # who made it may be long in coming back
+                self._changed.notify()
             return now - begun
+
+    def _begin(self, now: float) -> Ready:
+        self._limiter.begin()
+        ready = self._ready.popleft()
+        if self._exhausted and not self._ready:
+            self._changed.notify_all()  # there is nothing left to wait for
+        elif self._ready and self._obstacle(now) == 0:
+            self._changed.notify()
+        return ready
 
     def wait_while_paused(self) -> bool:
         """Wait for the end of a pause; whether the turnstile is still open."""
