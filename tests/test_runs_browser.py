@@ -290,7 +290,10 @@ def smviz(environment: dict[str, str | None], *arguments: str | Path) -> str:
 class TestTheWorkspace:
     def test_a_run_of_the_command_line_is_there_at_once(self, served, browser, tmp_path):
         """What the command ran is on the page, and what the page renamed is in the command's list."""
-        url, _, environment = served
+        url, home, environment = served
+        with Store(home / "ws") as store:  # what is left of a first try
+            for left in store.runs():
+                store.delete_run(left.id)
         annotations = ("--annotations", SAMPLES.annotations, "--classes", names(tmp_path), "--format", "builtin-ssd")
         told = smviz(
             environment,
