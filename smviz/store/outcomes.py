@@ -17,6 +17,7 @@ from smviz.store.rows import SELECT_OUTCOME, Columns, outcome_of, reply_columns,
 
 PAGE_OUTCOMES = 20  # at a time, for a reply may be a raw tensor of megabytes
 PAGE_IMAGES = 500
+_MOST_ROWS = 64  # that one statement inserts
 
 
 class Arrival(NamedTuple):
@@ -92,9 +93,13 @@ def _insert_all(db: Transaction, found: Sequence[tuple[int, int, Arrival]]) -> N
 
 
 def _insert(db: Transaction, table: str, rows: Sequence[Columns]) -> None:
-    if rows:
+    while rows:
+        # By powers of two: SQLite keeps each statement that it has prepared, and one for each number would fill memory.
+        many = min(_MOST_ROWS, 1 << (len(rows).bit_length() - 1))
         row = f"({', '.join('?' * len(rows[0]))})"
-        db.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", tuple(chain.from_iterable(rows)))
+        values = tuple(chain.from_iterable(rows[:many]))
+        db.execute(f"INSERT INTO {table} VALUES {', '.join([row] * many)}", values)
+        rows = rows[many:]
 
 
 def _append(db: Transaction, arrival: Arrival) -> None:
