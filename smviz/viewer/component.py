@@ -53,6 +53,7 @@ class _Given:
     threshold: float
     class_thresholds: Mapping[str, float] | None
     selected: int | None
+    selected_truth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def viewer(
     other: Detections | None = None,
     names: tuple[str, str] = ("A", "B"),
     selected: int | None = None,
+    selected_truth: int | None = None,
     full_url: str | None = None,
     sync: str | None = None,
     on_step: Callable[[int], None] | None = None,
@@ -87,9 +89,9 @@ def viewer(
 ) -> ViewerState:
     """Show an image with its detections; threshold, classes, filters, zoom and selection answer without a rerun.
 
-    What a person sets wins over `threshold`, `class_thresholds` and `selected` until Python gives another value than
-    in the run before. Thresholds, filters and hidden classes are kept from image to image; zoom and selection as long
-    as `image_key` stays. `ViewerState.kept` gives the detections that are shown.
+    What a person sets wins over `threshold`, `class_thresholds` and what is selected until Python gives another value
+    than in the run before. Thresholds, filters and hidden classes are kept from image to image; zoom and selection as
+    long as `image_key` stays. `ViewerState.kept` gives the detections that are shown.
 
     Args:
         image_url: where the browser gets the image; a path on this server or a data URI. It may have fewer pixels
@@ -108,6 +110,7 @@ def viewer(
             at least 0.5 agree, one to one; the others are found by one set only. Not together with `matches`.
         names: what the two sets are called.
         selected: index of the detection to highlight.
+        selected_truth: index into `ground_truth` of the box to highlight instead; not together with `selected`.
         full_url: the same image with all its pixels; fetched once the zoom asks for more than `image_url` has.
         sync: viewers of the page with the same word here share zoom, place, threshold, classes and filters.
         on_step: called with -1 or 1, before the page runs again, when the person asks for the previous or next image;
@@ -118,11 +121,12 @@ def viewer(
         BadSetting: when a threshold is not within 0 and 1, or columns do not belong together.
     """
     _check_thresholds(threshold, best_threshold, class_thresholds)
-    _check_boxes(detections, width, height, selected)
+    _check_boxes(detections, width, height)
     _check_truth(detections, ground_truth, matches)
+    _check_selected(detections, ground_truth, selected, selected_truth)
     _check_other(detections, other, matches)
     own = None if class_thresholds is None else dict(class_thresholds)
-    memory = _remember(f"{key}:viewer", _Given(image_key, threshold, own, selected))
+    memory = _remember(f"{key}:viewer", _Given(image_key, threshold, own, selected, selected_truth))
     data = {
         "image": {"url": image_url, "full": full_url, "key": image_key, "width": width, "height": height},
         "stage_height": stage_height,
@@ -156,11 +160,13 @@ def _remember(slot: str, given: _Given) -> _Memory:
     """The memory for this run: what the last run knew, overruled by whatever Python has changed since."""
     before: _Memory | None = st.session_state.get(slot)
     if before is None:
-        state = ViewerState(given.threshold, selected=given.selected, class_thresholds=given.class_thresholds)
-        return _Memory(given, 0, state)
+        state = ViewerState(given.threshold, class_thresholds=given.class_thresholds)
+        return _Memory(given, 0, _select(state, given.selected, given.selected_truth))
     state, was = before.state, before.given
-    if given.image_key != was.image_key or given.selected not in (was.selected, state.selected):
-        state = _select(state, given.selected)
+    asked = (given.selected, given.selected_truth)
+    known = ((was.selected, was.selected_truth), (state.selected, state.selected_truth))
+    if given.image_key != was.image_key or asked not in known:
+        state = _select(state, *asked)
     if given.threshold not in (was.threshold, state.threshold):
         state = replace(state, threshold=given.threshold)
     if given.class_thresholds not in (was.class_thresholds, state.class_thresholds):
@@ -170,8 +176,8 @@ def _remember(slot: str, given: _Given) -> _Memory:
     return _Memory(given, before.revision + changed, state)
 
 
-def _select(state: ViewerState, selected: int | None) -> ViewerState:
-    return replace(state, selected=selected, selected_truth=None, selected_other=None)
+def _select(state: ViewerState, selected: int | None, truth: int | None = None) -> ViewerState:
+    return replace(state, selected=selected, selected_truth=truth, selected_other=None)
 
 
 def _reported(view: Mapping[str, Any] | None, memory: _Memory) -> ViewerState:
@@ -231,13 +237,23 @@ def _check_thresholds(threshold: float, best: float | None, own: Mapping[str, fl
             raise BadSetting(f"A threshold of {value} was given.", "Give a confidence from 0 to 1.")
 
 
-def _check_boxes(detections: Detections, width: int, height: int, selected: int | None) -> None:
+def _check_boxes(detections: Detections, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise BadSetting(f"An image of {width} x {height} pixels was given.", "Give the size of the image shown.")
     if not np.isfinite(detections.xyxy).all():
         raise BadSetting("A box has a coordinate that is no number.", "Leave such boxes out before showing them.")
+
+
+def _check_selected(
+    detections: Detections, truth: ImageTruth | None, selected: int | None, labelled: int | None
+) -> None:
+    if selected is not None and labelled is not None:
+        raise BadSetting("A detection and a labelled box were selected.", "Select one of them.")
     if selected is not None and not 0 <= selected < len(detections):
         raise BadSetting(f"There is no detection {selected}.", f"Give an index below {len(detections)}, or None.")
+    labels = 0 if truth is None else len(truth)
+    if labelled is not None and not 0 <= labelled < labels:
+        raise BadSetting(f"There is no labelled box {labelled}.", f"Give an index below {labels}, or None.")
 
 
 def _check_truth(detections: Detections, truth: ImageTruth | None, matches: ImageMatches | None) -> None:
