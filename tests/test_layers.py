@@ -51,6 +51,7 @@ FLOORS = {
     "smviz.runner": 3,
     "smviz.ui": 4,
     "smviz.viewer": 4,
+    "smviz.workbench": 4,
     "smviz.cli": 5,
     "smviz.__main__": 5,
     "streamlit_app": 5,
@@ -58,7 +59,7 @@ FLOORS = {
 }
 DOORS = {"smviz.sagemaker", "smviz.store", "smviz.local"}  # these know no neighbour, and no neighbour knows them
 VENDORS = {
-    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer"},
+    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
     "boto3": {"smviz.sagemaker"},
     "botocore": {"smviz.sagemaker"},
     "sqlite3": {"smviz.database"},
