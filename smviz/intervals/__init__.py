@@ -1,5 +1,6 @@
 """Every number with its interval: resampled images, two runs paired, thresholds held out, classes too weak to tell."""
 
+from smviz.intervals.bands import Band, Bands, bands
 from smviz.intervals.bootstrap import Bootstrap, Rates
 from smviz.intervals.holding_out import HeldOut, HoldOut, Spread, hold_out
 from smviz.intervals.interval import Change, Interval
@@ -10,6 +11,8 @@ from smviz.intervals.weak import WEAK, is_weak, leaned_threshold
 __all__ = [
     "COCO_NUMBERS",
     "WEAK",
+    "Band",
+    "Bands",
     "Bootstrap",
     "Change",
     "Difference",
@@ -19,6 +22,7 @@ __all__ = [
     "RateChanges",
     "Rates",
     "Spread",
+    "bands",
     "difference",
     "hold_out",
     "is_weak",
