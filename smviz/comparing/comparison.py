@@ -147,7 +147,7 @@ def compare(
         BadSetting: when a class map names a class that the ground truth does not have.
     """
     joined = join(a.outcomes, b.outcomes)
-    labels = truth or _without_objects(joined, a, b)
+    labels = _without_objects(joined, a, b) if truth is None else truth  # one without objects is false
     names = _names_in(labels, [one.image for one, _ in joined.pairs])
     found = {name: pair for name, pair in reversed(list(zip(names, joined.pairs, strict=True))) if name is not None}
     labels = _of_images(labels, found)
@@ -195,9 +195,9 @@ def _as_objects(truth: GroundTruth, found: Predictions, kept: Flags) -> GroundTr
 def _without_objects(joined: Joined, a: Reading, b: Reading) -> GroundTruth:
     """The common images with nothing in them, in the frames that A was sent; a class has one name in both runs."""
     names = tuple(one.image for one, _ in joined.pairs)
-    classes = tuple({folded(name): name for name in (*reversed(b.class_names), *reversed(a.class_names))}.values())[
-        ::-1
-    ]
+    classes: dict[str, str] = {}
+    for name in (*a.class_names, *b.class_names):
+        classes.setdefault(folded(name), name)
     none = np.zeros(0, np.int64)
     return GroundTruth(
         image_names=names,
