@@ -122,6 +122,9 @@ def choose(
 def thresholds_of(choice: Choice, run: Run | None = None, variants: Iterable[str] = ()) -> Thresholds:
     """What goes to production; a class that has no threshold of its own is left to the global one.
 
+    Where the run's class map gives the endpoint's classes other names than the ground truth has, both names are there:
+    production sees the endpoint's.
+
     Args:
         choice: whose pooled threshold exists.
         run: that gave the detections; None where they are from a file.
@@ -129,9 +132,12 @@ def thresholds_of(choice: Choice, run: Run | None = None, variants: Iterable[str
     """
     truth, named = choice.matches.ground_truth, sorted(set(variants))
     told = sorted((row for row in choice.classes if not row.reason), key=lambda row: row.objects)  # the last one stays
+    classes = {row.name: _threshold(row) for row in told}
+    mapped = run.class_map if run else ()
+    meant = {name: classes[class_name] for name, class_name in mapped if class_name in classes}
     return Thresholds(
         overall=_threshold(choice.pooled),
-        classes={row.name: _threshold(row) for row in told},
+        classes=classes | meant,
         objective=str(choice.objective),
         iou=choice.iou,
         level=choice.pooled.interval.level,

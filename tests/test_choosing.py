@@ -138,6 +138,13 @@ class TestThresholdsOf:
         assert thresholds_of(choose(matches), RUN, ["A", "B"]).variant == ""
         assert thresholds_of(choose(matches)).endpoint == ""
 
+    def test_says_what_the_endpoint_calls_a_class(self, matches):
+        """Where a class map translates, the endpoint's own names are there too, or production would not find them."""
+        mapped = dataclasses.replace(RUN, class_map=(("automobile", "class 0"), ("boat", None), ("ship", "class 9")))
+        file = thresholds_of(choose(matches), mapped)
+        assert file.classes["automobile"] == file.classes["class 0"]
+        assert set(file.classes) == {"class 0", "class 1", "class 2", "automobile"}
+
     def test_can_be_written_and_read(self, matches):
         """Also with a class that only leans."""
         file = thresholds_of(choose(matches))

@@ -102,6 +102,17 @@ class TestChanges:
         assert len(changes(matches, 0.9, 0.1, 0.75).false) == 1
         assert len(changes(matches, 0.9, 0.1, 0.5, "large")) == 0
 
+    def test_some_classes(self):
+        """Only those count, in what changes and in the counts."""
+        matches = example()
+        changed = changes(matches, 0.7, 0.2, class_ids=(1,))
+        assert told(matches, changed.found) == [(0, 1, 0.3)]
+        assert told(matches, changed.false) == [(1, 1, 0.2)]
+        assert (changed.before.fn, changed.after.fn) == (2, 1)
+        assert len(changes(matches, 0.7, 0.2, class_ids=())) == 0
+        with pytest.raises(BadSetting, match="classes does not exist"):
+            changes(matches, 0.7, 0.2, class_ids=(2,))
+
     @pytest.mark.parametrize("wrong", [[0.5], [0.5, 0.5, 0.5], [[0.5, 0.5]]])
     def test_thresholds_of_other_classes(self, wrong):
         """They are told, and so is an IoU that was not matched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ class Changes(Columns):
     """What differs between two sets of thresholds, a and b. All positions are int64, of falling confidence.
 
     Attributes:
-        before, after: the counts over all classes with a, and with b.
+        before, after: the counts with a, and with b.
         found: positions, in the matches, of the true positives that b adds.
         false: of the false positives that b adds.
         lost: of the true positives that only a has: b misses their objects.
@@ -39,7 +40,14 @@ class Changes(Columns):
         return len(self.found) + len(self.false) + len(self.lost) + len(self.cleared)
 
 
-def changes(matches: Matches, a: ArrayLike, b: ArrayLike, iou: float = 0.5, area: str = "all") -> Changes:
+def changes(
+    matches: Matches,
+    a: ArrayLike,
+    b: ArrayLike,
+    iou: float = 0.5,
+    area: str = "all",
+    class_ids: Iterable[int] | None = None,
+) -> Changes:
     """What changes when the thresholds b take the place of the thresholds a.
 
     A threshold cuts from the end of the order in which detections chose their objects, so what a detection took does
@@ -51,13 +59,17 @@ def changes(matches: Matches, a: ArrayLike, b: ArrayLike, iou: float = 0.5, area
         b: as `a`.
         iou: from which overlap on a detection is right.
         area: the range of areas in which objects are to be found.
+        class_ids: which classes count; None for all.
 
     Raises:
-        BadSetting: when the thresholds are not one for each class, or nothing was matched at the IoU or in that range.
+        BadSetting: when the thresholds are not one for each class, there is no such class, or nothing was matched at
+            the IoU or in that range.
     """
     before, after = kept(matches, a), kept(matches, b)
-    true, false = matches.true_positive(iou, area), matches.false_positive(iou, area)
-    positives = int(matches.positives(area).sum())
+    counted = _counted(matches, class_ids)
+    true = matches.true_positive(iou, area) & counted[matches.class_id]
+    false = matches.false_positive(iou, area) & counted[matches.class_id]
+    positives = int(matches.positives(area)[counted].sum())
     taken = matches.taken(iou, area)
     found, lost = _falling(matches, true & after & ~before), _falling(matches, true & before & ~after)
     return Changes(
@@ -84,6 +96,16 @@ def kept(matches: Matches, confidence: ArrayLike) -> Flags:
     thresholds = np.broadcast_to(np.asarray(confidence, np.float64), classes)
     reaches: Flags = matches.confidence >= thresholds[matches.class_id]
     return reaches
+
+
+def _counted(matches: Matches, class_ids: Iterable[int] | None) -> Flags:
+    classes = len(matches.ground_truth.class_names)
+    if class_ids is None:
+        return np.ones(classes, np.bool_)
+    chosen = np.unique(np.array(list(class_ids), np.int64))
+    if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < classes:
+        raise BadSetting("One of these classes does not exist.", f"Choose from 0 to {classes - 1}.")
+    return np.isin(np.arange(classes), chosen)
 
 
 def _counts(true: Flags, false: Flags, positives: int) -> Counts:

@@ -3,6 +3,7 @@
 from smviz.store.keys import reply_key
 from smviz.store.places import Remote, read_image
 from smviz.store.rows import Run
+from smviz.store.shipping import SavedThresholds
 from smviz.store.workspace import FILE_NAME, Store
 
-__all__ = ["FILE_NAME", "Remote", "Run", "Store", "read_image", "reply_key"]
+__all__ = ["FILE_NAME", "Remote", "Run", "SavedThresholds", "Store", "read_image", "reply_key"]

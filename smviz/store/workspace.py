@@ -14,10 +14,12 @@ from smviz.database import Database, Transaction
 from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, outcomes
+from smviz.store import creating, outcomes, shipping
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
 from smviz.store.schema import MIGRATIONS
+from smviz.store.shipping import SavedThresholds
+from smviz.thresholds import Thresholds
 
 FILE_NAME = "workspace.db"
 
@@ -299,6 +301,26 @@ class Store:
         """How images are sent to an endpoint, or None where nobody has said so yet."""
         rows = self._database.read("SELECT request FROM request WHERE endpoint = ?", (endpoint_key,))
         return from_json(rows[0][0], Request) if rows else None
+
+    def save_thresholds(self, endpoint_key: str, thresholds: Thresholds, file: str = "") -> None:
+        """Keep the thresholds that an endpoint's detections are cut at; `file` names the file they are from, if any.
+
+        Raises:
+            BadSetting: when one of them is NaN or infinite.
+        """
+        shipping.save(self._database, endpoint_key, thresholds, file)
+
+    def thresholds(self, endpoint_key: str) -> SavedThresholds | None:
+        """The thresholds that were kept last for an endpoint, or None where there are none.
+
+        Raises:
+            BadSetting: when a newer smviz wrote them.
+        """
+        return shipping.saved(self._database, endpoint_key)
+
+    def forget_thresholds(self, endpoint_key: str) -> None:
+        """Keep no thresholds for an endpoint any more."""
+        shipping.forget(self._database, endpoint_key)
 
 
 _NUMBER = "(SELECT number FROM run WHERE id = ?)"
