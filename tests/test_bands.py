@@ -10,7 +10,7 @@ from smviz.errors import BadSetting
 from smviz.intervals import Bootstrap, bands
 from smviz.intervals.bands import POINTS, grid
 from smviz.matching import match
-from smviz.operating import Sweep, sweep
+from smviz.operating import sweep
 
 BOX = (0, 0, 40, 40)
 RATES = ("precision", "recall", "f1")
@@ -21,24 +21,18 @@ def random_matches(seed):
     return match(*random_columns(seed))
 
 
-def falling(confidence):
-    """A sweep with these scores, whatever it counts."""
-    counted = np.arange(1, len(confidence) + 1)
-    return Sweep(tp=counted, fp=counted, fn=counted, confidence=np.array(confidence, float), positives=1)
-
-
 class TestGrid:
     def test_all_scores_where_they_are_few(self):
         """Nothing is left out that a chart has room for."""
         scores = np.linspace(1, 0, POINTS)
-        assert (grid(falling(scores)) == scores).all()
-        assert len(grid(falling([]))) == 0
+        assert (grid(scores) == scores).all()
+        assert len(grid(np.zeros(0))) == 0
 
     @pytest.mark.parametrize("shape", [(2.0, 2.0), (0.2, 8.0), (8.0, 0.2)])
     def test_follows_the_scores(self, shape):
         """Of many, each is a score that occurs; dense parts and bare parts of the axis both have some of them."""
         scores = np.unique(np.random.default_rng(1).beta(*shape, 50_000))[::-1]
-        points = grid(falling(scores))
+        points = grid(scores)
         assert len(points) <= POINTS
         assert np.isin(points, scores).all()
         assert (np.diff(points) < 0).all()
@@ -54,8 +48,8 @@ class TestBands:
         """At every threshold of the grid, pooled and of a class, point and ends are what `Bootstrap.rates` tells."""
         bootstrap = Bootstrap(random_matches(seed), resamples=100)
         for class_id in (None, 0):
-            drawn = bands(bootstrap, 0.5, class_id)
-            assert (drawn.confidence == grid(sweep(bootstrap.matches, class_id))).all()
+            drawn = bands(bootstrap, class_ids=None if class_id is None else [class_id])
+            assert (drawn.confidence == grid(sweep(bootstrap.matches, class_id).confidence)).all()
             for at in range(0, len(drawn.confidence), 7):
                 pooled, classes = bootstrap.rates(drawn.confidence[at])
                 expected = pooled if class_id is None else classes[class_id]
@@ -69,6 +63,19 @@ class TestBands:
         matches = random_matches(1)
         drawn, swept = bands(Bootstrap(matches, resamples=10), 0.75), sweep(matches, None, 0.75)
         assert drawn.f1.point.tolist() == [swept.at(confidence).f1 for confidence in drawn.confidence]
+
+    def test_some_classes_and_sizes(self):
+        """What is counted is what `Bootstrap.pooled_rates` counts of them."""
+        bootstrap = Bootstrap(random_matches(5), resamples=50)
+        for area, class_ids in (("small", None), ("all", (0, 1)), ("medium", (1,)), ("all", ())):
+            drawn = bands(bootstrap, 0.5, area, class_ids)
+            for at in range(0, len(drawn.confidence), 5):
+                expected = bootstrap.pooled_rates(drawn.confidence[at], 0.5, area, class_ids)
+                for name in RATES:
+                    band, interval = getattr(drawn, name), getattr(expected, name)
+                    told = [band.point[at], band.low[at], band.high[at]]
+                    assert told == pytest.approx([interval.point, interval.low, interval.high], nan_ok=True)
+            assert len(drawn.confidence) or class_ids == ()
 
     def test_more_images_than_are_counted_at_once(self):
         """The table of counts is made in parts, and the parts are put together."""
@@ -125,12 +132,12 @@ class TestBands:
             bands(bootstrap, progress=stop)
 
     def test_what_was_not_matched(self):
-        """An IoU or a class that there is not is told as everywhere."""
+        """An IoU or a range of sizes that there is not is told as everywhere."""
         bootstrap = Bootstrap(random_matches(1), resamples=10)
         with pytest.raises(BadSetting, match=r"IoU 0\.33"):
             bands(bootstrap, 0.33)
-        with pytest.raises(BadSetting, match="class 99"):
-            bands(bootstrap, 0.5, 99)
+        with pytest.raises(BadSetting, match="huge"):
+            bands(bootstrap, 0.5, "huge")
 
     def test_says_how(self):
         """Level and method are there to be told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 from smviz.intervals.bootstrap import Bootstrap
 from smviz.intervals.interval import Interval, corrected_interval
 from smviz.intervals.resampling import Progress, Weights
-from smviz.matching import Columns, Flags, Floats, Integers, Matches
-from smviz.operating import Sweep, sweep
+from smviz.matching import Columns, Flags, Floats, Matches
 
 POINTS = 256  # thresholds, at most: a chart has no room for more
 _IMAGES_AT_ONCE = 1024  # so that the table of counts does not grow with the data set
@@ -44,47 +44,51 @@ class Bands(Columns):
 
 
 def bands(
-    bootstrap: Bootstrap, iou: float = 0.5, class_id: int | None = None, progress: Progress | None = None
+    bootstrap: Bootstrap,
+    iou: float = 0.5,
+    area: str = "all",
+    class_ids: Sequence[int] | None = None,
+    progress: Progress | None = None,
 ) -> Bands:
-    """Precision, recall and F1 with their intervals against confidence, each as `Bootstrap.rates` gives it there.
+    """Precision, recall and F1 with their intervals against confidence, each as `Bootstrap.pooled_rates` gives it.
 
     Args:
         bootstrap: whose resamples of the images the intervals are from.
         iou: from which overlap on a detection is right.
-        class_id: None for all classes together.
+        area: the range of sizes that objects and detections are counted in.
+        class_ids: of the classes that are counted together; None for all.
         progress: called with the share of the work that is done; what it raises ends the work.
 
     Raises:
-        BadSetting: when there is no such class, or nothing was matched at the IoU.
+        BadSetting: when nothing was matched at the IoU or in the area range.
     """
-    matches = bootstrap.matches
-    confidence = grid(sweep(matches, class_id, iou))
+    matches, truth = bootstrap.matches, bootstrap.matches.ground_truth
+    classes = np.arange(len(truth.class_names)) if class_ids is None else np.asarray(class_ids, np.int64)
+    mine = np.isin(matches.class_id, classes)
+    confidence = grid(np.unique(matches.confidence[mine])[::-1])
     weights = np.concatenate([np.ones((1, bootstrap.weights.shape[1]), np.uint8), bootstrap.weights])
     share = _Shares(progress, 2 * -(-weights.shape[1] // _IMAGES_AT_ONCE) + len(confidence))
-    mine = np.ones(len(matches), np.bool_) if class_id is None else matches.class_id == class_id
-    tp = _resampled(matches, weights, mine & matches.true_positive(iou), confidence, share)
-    fp = _resampled(matches, weights, mine & matches.false_positive(iou), confidence, share)
-    objects = weights.take(_object_images(matches, class_id), axis=1).sum(axis=1, dtype=np.float64)[:, None]
+    tp = _resampled(matches, weights, mine & matches.true_positive(iou, area), confidence, share)
+    fp = _resampled(matches, weights, mine & matches.false_positive(iou, area), confidence, share)
+    there = truth.image[~matches.ground_truth_ignored(area) & np.isin(truth.class_id, classes)]
+    objects = (weights @ np.bincount(there, minlength=weights.shape[1])).astype(np.float64)[:, None]
     rates = (_ratio(tp, tp + fp), _ratio(tp, objects), _ratio(2 * tp, tp + fp + objects))
-    told = bootstrap.weights.shape[1] > 1  # one image always draws itself, which tells nothing
     columns: tuple[list[Interval], ...] = ([], [], [])
     for at in range(len(confidence)):
         for column, rate in zip(columns, rates, strict=True):
-            resampled = rate[1:, at] if told else np.full(bootstrap.resamples, np.nan)
-            column.append(corrected_interval(float(rate[0, at]), resampled, bootstrap.level))
+            column.append(_interval(rate[:, at], bootstrap))
         share.step()
     precision, recall, f1 = map(_band, columns)
     method = f"bias-corrected bootstrap, {bootstrap.resamples:,} resamples of the images"
     return Bands(confidence, precision, recall, f1, bootstrap.level, method)
 
 
-def grid(swept: Sweep, most: int = POINTS) -> Floats:
-    """Distinct scores to draw a curve by, falling, float64 [M]: all of them where they are few.
+def grid(scores: Floats, most: int = POINTS) -> Floats:
+    """Scores to draw a curve by, float64 [M], of distinct falling ones: all of them where they are few.
 
     Of more, half stand evenly in their order, so that the curve is followed where scores are dense, and half evenly in
     confidence, so that no part of the axis is bare. The highest and the lowest are always among them.
     """
-    scores = swept.confidence
     if len(scores) <= most:
         return scores
     in_order = np.linspace(0, len(scores) - 1, most // 2).round().astype(np.int64)
@@ -125,10 +129,12 @@ def _resampled(matches: Matches, weights: Weights, counted: Flags, confidence: F
     return reaching
 
 
-def _object_images(matches: Matches, class_id: int | None) -> Integers:
-    truth = matches.ground_truth
-    counted = ~matches.ground_truth_ignored()
-    return truth.image[counted if class_id is None else counted & (truth.class_id == class_id)]
+def _interval(values: Floats, bootstrap: Bootstrap) -> Interval:
+    """Of a rate in all images as they are, and in each resample: one image always draws itself, which tells nothing."""
+    told = bootstrap.weights.shape[1] > 1
+    return corrected_interval(
+        float(values[0]), values[1:] if told else np.full(bootstrap.resamples, np.nan), bootstrap.level
+    )
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
