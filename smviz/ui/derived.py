@@ -13,10 +13,12 @@ from smviz.choosing import Choice, choose
 from smviz.cutoffs import Cutoff, find_cutoffs
 from smviz.diagnosis import CrossPairs, near_pairs
 from smviz.evaluation import Evaluation
-from smviz.intervals import Bootstrap, Interval
+from smviz.intervals import Bootstrap, Interval, Rates
 from smviz.matching import Matches
-from smviz.operating import Objective
+from smviz.operating import Objective, OperatingPoint, operating_point
 from smviz.store import Run
+from smviz.ui.resources import image_url
+from smviz.workbench import Packed, Part, pack
 
 Result = TypeVar("Result")
 Progress = Callable[[float], None]
@@ -74,10 +76,12 @@ class Derived:
 
     Attributes:
         evaluation: whose matches everything here is of.
+        word: names the run to the components of the page, which follow each other by it.
     """
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluation, word: str) -> None:
         self.evaluation = evaluation
+        self.word = word
         self._kept: dict[Hashable, Any] = {}
         self._works: list[Background[Any]] = []
 
@@ -85,6 +89,39 @@ class Derived:
     def matches(self) -> Matches:
         """Those of the evaluation."""
         return self.evaluation.matches
+
+    @cached_property
+    def packed(self) -> Packed:
+        """The columns that the browser counts from."""
+        return pack(self.matches)
+
+    def packed_url(self) -> str:
+        """Where the browser gets them; asked for in every rerun that shows a component that needs them."""
+        return image_url(self.packed.data, "application/octet-stream", f"columns of {self.word}")
+
+    def live(self, threshold: float, part: Part) -> dict[str, Any]:
+        """What the data of every live component holds: where the columns are, and the state to begin with.
+
+        Raises:
+            BadSetting: when nothing was matched at the IoU or in the area range.
+        """
+        layout = self.packed.layout
+        state = {"threshold": threshold, **part.as_sent(self.matches.settings)}
+        return {"word": self.word, "url": self.packed_url(), "layout": layout, "state": state}
+
+    def best(self, part: Part, objective: Objective) -> OperatingPoint:
+        """The threshold that serves an objective best, over the chosen classes together."""
+        images = len(self.matches.ground_truth.image_names)
+        return self.once(
+            ("best", part, objective), lambda: operating_point(part.sweep(self.matches), objective, images)
+        )
+
+    def rates(self, threshold: float, part: Part) -> Background[Rates]:
+        """Precision, recall and F1 of the chosen classes together, with their intervals."""
+        return self.once(
+            ("rates", threshold, part),
+            lambda: self._begun(lambda _: self.bootstrap.pooled_rates(threshold, part.iou, part.area, part.classes)),
+        )
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
@@ -143,4 +180,4 @@ def _derived(
     run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _evaluation: Evaluation
 ) -> Derived:
     """The first three arguments name the evaluation; its own matches are kept, as pairs belong to just these."""
-    return Derived(_evaluation)
+    return Derived(_evaluation, run_id)

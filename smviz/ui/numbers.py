@@ -36,41 +36,11 @@ AT_ONCE = 0.4  # seconds that a page waits for its intervals before it is shown 
 
 def overview(derived: Derived, chosen: Chosen) -> None:
     """The section that comes first."""
-    at_threshold(derived, chosen)
     coco_numbers(derived)
     limits(derived)
     curves(derived, chosen)
     class_table(derived, chosen)
     why(derived)
-
-
-def at_threshold(derived: Derived, chosen: Chosen) -> None:
-    """Precision, recall and F1 of all classes together at the threshold, each with its interval, and the counts."""
-    counts = derived.evaluation.sweep(None, chosen.iou).at(chosen.threshold)
-    rates, _ = derived.once(
-        ("rates", chosen.threshold, chosen.iou), lambda: derived.bootstrap.rates(chosen.threshold, chosen.iou)
-    )
-    images = len(derived.matches.ground_truth.image_names)
-    objects = counts.tp + counts.fn
-    columns = st.columns(6, gap="small")
-    for column, name, value, interval in zip(
-        columns,
-        ("Precision", "Recall", "F1"),
-        (counts.precision, counts.recall, counts.f1),
-        vars(rates).values(),
-        strict=False,
-    ):
-        _metric(column, name, value, interval, _told(interval))
-    for column, name, count, beside in (
-        (columns[3], "True positives", counts.tp, f"of {objects:,} objects"),
-        (columns[4], "False positives", counts.fp, f"{counts.fp / images:.2f} per image" if images else "no image"),
-        (columns[5], "Missed", counts.fn, f"of {objects:,} objects"),
-    ):
-        column.metric(name, f"{count:,}", beside, "off", delta_arrow="off", border=True)
-    st.caption(
-        f"All classes together, at confidence ≥ {chosen.threshold:.3f} and IoU ≥ {chosen.iou:.2f}; below each number "
-        "its 95 % interval."
-    )
 
 
 def coco_numbers(derived: Derived) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from smviz.errors import BadSetting
 from smviz.matching import Flags, Floats, Integers, Matches
 from smviz.metrics import PerClass
 from smviz.operating import Sweep
+from smviz.settings import MatchSettings
+
+_SAME_IOU = 1e-9
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,22 @@ class Part:
     iou: float = 0.5
     area: str = "all"
     classes: tuple[int, ...] | None = None
+
+    def as_sent(self, settings: MatchSettings) -> dict[str, Any]:
+        """As columns.js has it: the IoU and the area range by their places.
+
+        Raises:
+            BadSetting: when the settings do not have them.
+        """
+        areas = [name for name, _, _ in settings.areas]
+        near = [t for t, iou in enumerate(settings.ious) if abs(iou - self.iou) < _SAME_IOU]
+        if not near or self.area not in areas:
+            raise BadSetting(
+                f"Nothing was matched at IoU {self.iou:g} for the sizes {self.area!r}.",
+                f"Choose an IoU of {', '.join(f'{iou:g}' for iou in settings.ious)} and one of {', '.join(areas)}.",
+            )
+        classes = None if self.classes is None else list(self.classes)
+        return {"iou": near[0], "area": areas.index(self.area), "classes": classes}
 
     def sweep(self, matches: Matches) -> Sweep:
         """The counts of the chosen classes together at every distinct score, as `operating.sweep`.
