@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from smviz.errors import SmvizError
-from smviz.evaluation import judged_image
 from smviz.records import Outcome
 from smviz.store import Run
-from smviz.ui.choice import restored
 from smviz.ui.derived import Derived
-from smviz.ui.frame import page_link, plain
-from smviz.ui.resources import image_url, picture_url, prepared, run_image, thumbnail
+from smviz.ui.frame import plain
+from smviz.ui.one_image import one_image
+from smviz.ui.resources import image_url, thumbnail
 from smviz.ui.tables import THREE, titled_table
 from smviz.ui.threshold_bar import Chosen
-from smviz.viewer import ImageMatches, ImageTruth, viewer
+
+__all__ = ["images", "one_image"]
 
 MOST_PICTURES = 300  # rows with a thumbnail; the worst come first
 
@@ -90,65 +89,6 @@ def image_table(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen:
     if st.query_params.get("image") != name:
         st.query_params["image"] = name
     return name
-
-
-def one_image(
-    derived: Derived,
-    run: Run,
-    name: str,
-    chosen: Chosen,
-    key: str = "evaluate viewer",
-    detection: int | None = None,
-) -> None:
-    """The viewer with one image of the run: true positives, false positives and missed objects marked.
-
-    Args:
-        derived: the evaluation.
-        run: that has the image.
-        name: of the image.
-        chosen: what counts.
-        key: of the viewer.
-        detection: the one to be selected at first, as position in the matches.
-
-    Raises:
-        StoreError: when the image is not there any more.
-        BadImage: when it can no longer be decoded.
-    """
-    payload = prepared(run_image(run.id, name), name)
-    truth = derived.matches.ground_truth
-    image = truth.image_names.index(name)
-    judged = judged_image(derived.evaluation, image, chosen.iou)
-    width, height = (int(side) for side in truth.image_sizes[image])  # the frame that the boxes are in
-    state = viewer(
-        picture_url(payload, key),
-        judged.detections,
-        width=width or payload.width,
-        height=height or payload.height,
-        key=key,
-        image_key=f"{run.id} {name} {chosen.iou}",
-        threshold=chosen.threshold,
-        best_threshold=chosen.best_known,
-        ground_truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
-        matches=ImageMatches(judged.taken, judged.ignored),
-        selected=None if detection is None else _place(derived, image, detection),
-    )
-    page_link(
-        "Detect",
-        "Open in Detect: exports, tiles, the raw reply",
-        restored(),
-        {"run": run.id, "image": name, "threshold": f"{chosen.threshold:.6g}"},
-    )
-    if state.threshold != chosen.threshold:
-        st.session_state["viewer threshold"] = state.threshold
-        st.rerun()
-
-
-def _place(derived: Derived, image: int, detection: int) -> int:
-    """Where a detection of the matches stands among those of its image, as `judged_image` sorts them."""
-    predictions = derived.matches.predictions
-    rows = np.flatnonzero(predictions.image == image)
-    rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")]
-    return int(np.flatnonzero(rows == derived.matches.prediction[detection])[0])
 
 
 def _thumbnail(run: Run, name: str) -> str | None:
