@@ -50,6 +50,7 @@ FLOORS = {
     "smviz.exporting": 3,
     "smviz.gate": 3,
     "smviz.importing": 3,
+    "smviz.reviewing": 3,
     "smviz.reporting": 3,
     "smviz.runner": 3,
     "smviz.ui": 4,

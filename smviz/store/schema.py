@@ -104,4 +104,14 @@ _COPY_1_TO_2 = (
             JOIN image ON image.run = number AND image.name = outcome_1.image""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files)
+
+def _keep_reviews(db: Transaction) -> None:
+    """What was decided about labels in doubt, whoever decided it."""
+    db.execute(
+        """CREATE TABLE review (
+            run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE, doubt TEXT NOT NULL, decision TEXT NOT NULL,
+            at TEXT NOT NULL, PRIMARY KEY (run, doubt))"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files, _keep_reviews)

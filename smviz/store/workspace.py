@@ -14,7 +14,7 @@ from smviz.database import Database, Transaction
 from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, outcomes, shipping
+from smviz.store import creating, outcomes, reviews, shipping
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
 from smviz.store.schema import MIGRATIONS
@@ -232,6 +232,18 @@ class Store:
         """
         rows = self._database.read("SELECT annotations FROM run WHERE id = ?", (self.run(run_id).id,))
         return None if rows[0][0] is None else zlib.decompress(rows[0][0])
+
+    def decisions(self, run_id: str) -> dict[str, str]:
+        """What was decided about the labels in doubt of a run: a decision for each doubt that has one."""
+        return reviews.decisions(self._database, run_id)
+
+    def decide(self, run_id: str, made: Mapping[str, str | None]) -> None:
+        """Keep decisions about labels in doubt, each in place of an earlier one; None takes one back.
+
+        Raises:
+            UnknownRun: when there is no such run.
+        """
+        reviews.decide(self._database, self.run(run_id).id, made)
 
     def append(self, run_id: str, outcome: Outcome, key: str = "") -> Future[None]:
         """Store what became of one image; the future is done when it is on the disk.
