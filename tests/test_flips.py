@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smviz.errors import BadSetting
+from smviz.intervals import Bootstrap, threshold_changes
 from smviz.matching import match
 from smviz.metrics import per_class
 from smviz.operating import changes, kept
@@ -133,3 +134,24 @@ class TestKept:
         matches = example()
         assert told(matches, np.flatnonzero(kept(matches, 0.6))) == [(0, 0, 0.9), (0, 0, 0.6)]
         assert kept(matches, [1.0, 0.25]).sum() == 1
+
+
+class TestThresholdChanges:
+    def test_is_the_difference_of_the_rates(self):
+        """The point is what the counts tell, and the interval knows that both are of the same images."""
+        matches = match(*random_columns(5))
+        bootstrap, classes = Bootstrap(matches, resamples=200), len(matches.ground_truth.class_names)
+        for a, b, class_ids in ((0.7, 0.3, None), (0.7, np.linspace(0.2, 0.9, classes), None), (0.7, 0.3, (0,))):
+            told = threshold_changes(bootstrap, a, b, class_ids=class_ids)
+            counted = changes(matches, a, b, class_ids=class_ids)
+            for name in ("precision", "recall", "f1"):
+                difference = getattr(counted.after, name) - getattr(counted.before, name)
+                interval = getattr(told, name).interval
+                assert interval.point == pytest.approx(difference)
+                assert interval.low <= interval.point <= interval.high
+        assert told.recall.interval.low >= 0  # a lower threshold finds no fewer, in whichever images
+
+    def test_of_the_same_thresholds(self):
+        """There is no difference, and no doubt about it."""
+        interval = threshold_changes(Bootstrap(match(*random_columns(5)), resamples=50), 0.5, 0.5).f1.interval
+        assert (interval.point, interval.low, interval.high) == (0, 0, 0)

@@ -4,7 +4,7 @@ from smviz.intervals.bands import Band, Bands, bands
 from smviz.intervals.bootstrap import Bootstrap, Rates
 from smviz.intervals.holding_out import HeldOut, HoldOut, Spread, hold_out
 from smviz.intervals.interval import Change, Interval
-from smviz.intervals.paired import Difference, RateChanges, difference
+from smviz.intervals.paired import Difference, RateChanges, difference, threshold_changes
 from smviz.intervals.resampling import COCO_NUMBERS
 from smviz.intervals.weak import WEAK, is_weak, leaned_threshold
 
@@ -27,4 +27,5 @@ __all__ = [
     "hold_out",
     "is_weak",
     "leaned_threshold",
+    "threshold_changes",
 ]

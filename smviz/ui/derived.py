@@ -13,7 +13,7 @@ from smviz.choosing import Choice, choose
 from smviz.cutoffs import Cutoff, find_cutoffs
 from smviz.diagnosis import CrossPairs, near_pairs
 from smviz.evaluation import Evaluation
-from smviz.intervals import Bootstrap, Interval, Rates
+from smviz.intervals import Bands, Bootstrap, Interval, Rates, bands
 from smviz.matching import Matches
 from smviz.operating import Objective, OperatingPoint, operating_point
 from smviz.store import Run
@@ -121,6 +121,15 @@ class Derived:
         return self.once(
             ("rates", threshold, part),
             lambda: self._begun(lambda _: self.bootstrap.pooled_rates(threshold, part.iou, part.area, part.classes)),
+        )
+
+    def bands(self, part: Part) -> Background[Bands]:
+        """Precision, recall and F1 of the chosen classes together against confidence, with their intervals."""
+        return self.once(
+            ("bands", part),
+            lambda: self._begun(
+                lambda progress: bands(self.bootstrap, part.iou, part.area, part.classes, progress=progress)
+            ),
         )
 
     @cached_property
