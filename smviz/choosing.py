@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from smviz.intervals import Bootstrap, HoldOut, Interval, hold_out, is_weak
-from smviz.matching import Matches
+import numpy as np
+
+from smviz.intervals import Bootstrap, HoldOut, Interval, hold_out, is_weak, leaned_threshold
+from smviz.matching import Floats, Matches
 from smviz.metrics import Counts
 from smviz.operating import (
     F1,
@@ -18,6 +20,7 @@ from smviz.operating import (
     fingerprint,
     flat_region,
     operating_point,
+    operating_points,
     sweeps,
 )
 from smviz.records import Outcome
@@ -117,6 +120,20 @@ def choose(
         if progress:
             progress((place + 1) / len(every))
     return Choice(matches, objective, iou, rows[0], tuple(rows[1:]))
+
+
+def at_once(matches: Matches, objective: Objective = F1, iou: float = 0.5) -> tuple[OperatingPoint, Floats]:
+    """What `choose` will choose, without intervals: the pooled operating point, and the threshold of each class [K].
+
+    A class that has no threshold of its own has the pooled one, as production applies it; NaN where there is none.
+
+    Raises:
+        BadSetting: when nothing was matched at the IoU.
+    """
+    points = operating_points(matches, objective, iou)
+    leaned = map(leaned_threshold, points.classes, [points.pooled] * len(points.classes), matches.positives().tolist())
+    values = np.array([points.pooled.confidence if math.isnan(value) else value for value in leaned])
+    return points.pooled, values
 
 
 def thresholds_of(choice: Choice, run: Run | None = None, variants: Iterable[str] = ()) -> Thresholds:

@@ -9,7 +9,7 @@ import pytest
 from coco_sets import coco_json, results_json
 
 from smviz.annotations import parse_ground_truth, parse_results
-from smviz.choosing import POOLED, choose, thresholds_of, variants_of
+from smviz.choosing import POOLED, at_once, choose, thresholds_of, variants_of
 from smviz.errors import BadSetting
 from smviz.intervals import Bootstrap, hold_out
 from smviz.matching import match
@@ -17,7 +17,7 @@ from smviz.operating import F1, Objective, fingerprint, flat_region, operating_p
 from smviz.records import Failure, Outcome, Reply
 from smviz.settings import Connection, MatchSettings, Preset, Request
 from smviz.store import Run
-from smviz.thresholds import dumps, loads
+from smviz.thresholds import dumps, loads, values_of
 
 IMAGES = 30
 RUN = Run("4f2a9c1b", "nightly", "2026-01-01", Connection("x"), Request("traffic"), Preset("builtin-ssd"), 1, 1, 0)
@@ -127,6 +127,24 @@ class TestChoose:
         """It is told as everywhere."""
         with pytest.raises(BadSetting):
             choose(matches, iou=0.33)
+
+
+class TestAtOnce:
+    @pytest.mark.parametrize("objective", [F1, Objective("recall", (0.7,)), Objective("precision", (1.0,))])
+    def test_is_what_is_chosen(self, objective):
+        """The same thresholds, before their intervals are there; production applies them so."""
+        matches = made(objects=((0, 2), (1, 1)), images=20)
+        pooled, values = at_once(matches, objective)
+        choice = choose(matches, objective)
+        assert pooled.confidence == choice.pooled.interval.point
+        names = matches.ground_truth.class_names
+        assert dict(zip(names, values, strict=True)) == values_of(thresholds_of(choice), names)
+
+    def test_where_there_is_none(self):
+        """No class has a threshold, and the reason is told."""
+        pooled, values = at_once(made(found=0))
+        assert pooled.reason
+        assert np.isnan(values).all()
 
 
 class TestThresholdsOf:
