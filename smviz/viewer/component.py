@@ -13,6 +13,7 @@ import streamlit as st
 from smviz.colours import MARKS, class_colours
 from smviz.errors import BadSetting
 from smviz.records import Detections
+from smviz.viewer.pair import Pair
 from smviz.viewer.state import ViewerState, as_sent, as_told, shown_xyxy
 from smviz.viewer.truth import ImageMatches, ImageTruth
 
@@ -31,6 +32,7 @@ _SCRIPTS = (  # one module, in this order
     "controls.js",
     "sync.js",
     "keys.js",
+    "panes.js",
     "board.js",
     "viewer.js",
 )
@@ -54,6 +56,7 @@ class _Given:
     class_thresholds: Mapping[str, float] | None
     selected: int | None
     selected_truth: int | None = None
+    other_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def viewer(
     matches: ImageMatches | None = None,
     other: Detections | None = None,
     names: tuple[str, str] = ("A", "B"),
+    pair: Pair | None = None,
     selected: int | None = None,
     selected_truth: int | None = None,
     full_url: str | None = None,
@@ -109,6 +113,7 @@ def viewer(
         other: a second set of the same image with the same class names. Boxes of equal class that overlap by an IoU of
             at least 0.5 agree, one to one; the others are found by one set only. Not together with `matches`.
         names: what the two sets are called.
+        pair: how they are laid beside each other; on one picture, told apart by colour, without it.
         selected: index of the detection to highlight.
         selected_truth: index into `ground_truth` of the box to highlight instead; not together with `selected`.
         full_url: the same image with all its pixels; fetched once the zoom asks for more than `image_url` has.
@@ -124,9 +129,10 @@ def viewer(
     _check_boxes(detections, width, height)
     _check_truth(detections, ground_truth, matches)
     _check_selected(detections, ground_truth, selected, selected_truth)
-    _check_other(detections, other, matches)
+    _check_other(detections, other, matches, pair)
     own = None if class_thresholds is None else dict(class_thresholds)
-    memory = _remember(f"{key}:viewer", _Given(image_key, threshold, own, selected, selected_truth))
+    given = _Given(image_key, threshold, own, selected, selected_truth, pair.threshold if pair else None)
+    memory = _remember(f"{key}:viewer", given)
     data = {
         "image": {"url": image_url, "full": full_url, "key": image_key, "width": width, "height": height},
         "stage_height": stage_height,
@@ -140,6 +146,7 @@ def viewer(
         "truth": None if ground_truth is None else _truth_columns(ground_truth),
         "other": None if other is None else _detection_columns(other, None),
         "names": names,
+        "pair": pair.sent() if pair else None,
         "sync": sync,
         "steps": on_step is not None,
         "colours": {**MARKS, **_AGREEMENT, "ignored": "#A3A8AE", "truth": "#FFFFFF"},
@@ -160,7 +167,9 @@ def _remember(slot: str, given: _Given) -> _Memory:
     """The memory for this run: what the last run knew, overruled by whatever Python has changed since."""
     before: _Memory | None = st.session_state.get(slot)
     if before is None:
-        state = ViewerState(given.threshold, class_thresholds=given.class_thresholds)
+        state = ViewerState(
+            given.threshold, class_thresholds=given.class_thresholds, other_threshold=given.other_threshold
+        )
         return _Memory(given, 0, _select(state, given.selected, given.selected_truth))
     state, was = before.state, before.given
     asked = (given.selected, given.selected_truth)
@@ -171,6 +180,8 @@ def _remember(slot: str, given: _Given) -> _Memory:
         state = replace(state, threshold=given.threshold)
     if given.class_thresholds not in (was.class_thresholds, state.class_thresholds):
         state = replace(state, class_thresholds=given.class_thresholds)
+    if given.other_threshold not in (was.other_threshold, state.other_threshold):
+        state = replace(state, other_threshold=given.other_threshold)
     changed = state is not before.state and given.image_key == was.image_key
     changed |= as_sent(state) != as_sent(before.state)
     return _Memory(given, before.revision + changed, state)
@@ -275,7 +286,11 @@ def _check_truth(detections: Detections, truth: ImageTruth | None, matches: Imag
         raise BadSetting("A match points to no labelled box.", "Give indices into the ground truth, or -1.")
 
 
-def _check_other(detections: Detections, other: Detections | None, matches: ImageMatches | None) -> None:
+def _check_other(
+    detections: Detections, other: Detections | None, matches: ImageMatches | None, pair: Pair | None
+) -> None:
+    if other is None and pair is not None:
+        raise BadSetting("A pair was given without a second set.", "Give the second set, or no pair.")
     if other is None:
         return
     if matches is not None:
