@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import streamlit as st
 
 from smviz.choosing import Choice, choose
@@ -15,10 +16,14 @@ from smviz.diagnosis import CrossPairs, near_pairs
 from smviz.evaluation import Evaluation
 from smviz.intervals import Bands, Bootstrap, Interval, Rates, bands
 from smviz.matching import Matches
+from smviz.metrics import average_precision
 from smviz.operating import Objective, OperatingPoint, operating_point
 from smviz.store import Run
 from smviz.ui.resources import image_url
 from smviz.workbench import Packed, Part, pack
+from smviz.workbench.classes import AveragePrecisions
+
+AP_NUMBERS = {"all": "AP", "small": "APs", "medium": "APm", "large": "APl"}  # by area range
 
 Result = TypeVar("Result")
 Progress = Callable[[float], None]
@@ -148,9 +153,25 @@ class Derived:
         return find_cutoffs(self.matches)
 
     @cached_property
-    def intervals(self) -> Background[tuple[dict[str, Interval], tuple[Interval, ...]]]:
-        """COCO's twelve numbers, and the AP of each class."""
-        return self._begun(lambda progress: (self.bootstrap.numbers(progress), self.bootstrap.classes("AP")))
+    def intervals(self) -> Background[dict[str, Interval]]:
+        """Those of COCO's twelve numbers; the numbers of each class follow from the same resamples."""
+        return self._begun(self.bootstrap.numbers)
+
+    def average_precisions(self, area: str) -> AveragePrecisions:
+        """AP and AP50 of each class in an area range; with intervals once those of the twelve numbers are there.
+
+        Raises:
+            BadSetting: when there is no such area range.
+        """
+        every = self.once(("average precision", area), lambda: average_precision(self.matches, area))
+        at_half = np.isclose(self.matches.settings.ious, 0.5)
+        ap50 = every[at_half][0] if at_half.any() else np.full(every.shape[1], np.nan)
+        return AveragePrecisions(every.mean(axis=0), ap50, self._class_intervals(AP_NUMBERS[area]))
+
+    def _class_intervals(self, number: str) -> tuple[Interval, ...] | None:
+        if self.intervals.result() is None:
+            return None
+        return self.once(("class intervals", number), lambda: self.bootstrap.classes(number))
 
     def choice(self, objective: Objective, iou: float) -> Background[Choice]:
         """The thresholds for an objective, with intervals and what other images say of them."""

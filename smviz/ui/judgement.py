@@ -41,7 +41,7 @@ def judgement(run: Run, evaluation: Evaluation, outcomes: Sequence[Outcome]) -> 
     )
     with shown_errors():
         if section == "Overview":
-            overview(derived, chosen)
+            overview(derived, run, outcomes, chosen)
         elif section == "Thresholds":
             thresholds(derived, run, outcomes, chosen)
         elif section == "Images":

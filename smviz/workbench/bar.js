@@ -15,7 +15,7 @@ class Bar {
     this.chips = new Chips(this.root, (classes) => this.live.tell({ classes }, true));
     this.live = new Live({
       draw: (columns, state) => this.draw(columns, state),
-      fail: (error) => this.fail(error),
+      fail: (error) => showFailure(this.root, error),
       settled: (state) => this.report(state),
     });
     this.wire();
@@ -168,12 +168,6 @@ class Bar {
     pen.clearRect(0, 0, width, height);
     paintBins(pen, parts, { width, height });
     pen.restore();
-  }
-
-  fail(error) {
-    const box = this.find(".failed");
-    box.hidden = false;
-    write(box.querySelector("span"), `${error.message} Reload the page.`);
   }
 }
 

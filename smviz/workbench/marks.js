@@ -38,3 +38,15 @@ function paintBins(pen, parts, { left = 0, width, height }) {
     }
   }
 }
+
+// Whether a computed colour is light, as text is in the dark theme.
+function isLight(colour) {
+  const [red, green, blue] = colour.match(/[\d.]+/g).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue > 128;
+}
+
+function showFailure(root, error) {
+  const box = root.querySelector(".failed");
+  box.hidden = false;
+  write(box.querySelector("span"), `${error.message} Reload the page.`);
+}
