@@ -24,7 +24,8 @@ from smviz.ui.frame import show_error
 from smviz.ui.one_image import file_names, one_image
 from smviz.ui.resources import image_url, run_image
 from smviz.ui.threshold_bar import Chosen
-from smviz.workbench.crops import Asked, asked, crop_grid
+from smviz.workbench.crops import crop_grid
+from smviz.workbench.grid import as_sent, asked, opened, stepper
 
 TP, FP, FN, OTHER = range(4)
 KINDS = ("tp", "fp", "fn", "other")
@@ -32,6 +33,7 @@ SIZE = 192  # pixels of a crop
 CONTEXT = 1.6  # side of a crop, in longer sides of its box
 SMALLEST = 24.0  # pixels of the image that a crop shows at least
 AT_ONCE = 0.3  # seconds of cutting before what is there is shown
+HEIGHT = 560  # pixels of the gallery
 MOST_PIXELS = 16_000_000  # of an image that is kept decoded
 
 
@@ -123,49 +125,31 @@ def show_crops(derived: Derived, run: Run, crops: Crops, chosen: Chosen, key: st
     _gallery(derived, run, crops, chosen, key)
 
 
-@dataclass(frozen=True)
-class _Memory:
-    """What is open, as detection and object, and the turn that the browser gave it."""
-
-    turn: int = 0
-    pair: tuple[int, int] | None = None
-
-
 @st.fragment
 def _gallery(derived: Derived, run: Run, crops: Crops, chosen: Chosen, key: str) -> None:
     told, version = asked(key), _version(run, crops)
-    memory = _remember(key, told, crops, version)
-    at = -1 if memory.pair is None else _index(crops, memory.pair)
-    wanted = told.ids if told.version == version else ()
+    memory = opened(key, told, version, lambda row: _pair(crops, row) if 0 <= row < len(crops) else None)
+    pair: tuple[int, int] | None = memory.what
+    at = None if pair is None else _index(crops, pair)
     crop_grid(
         key=key,
         label="Crops",
         count=len(crops),
         version=version,
         turn=told.turn,
-        tiles=_tiles(derived, run, crops, wanted, key),
-        opened={
-            "turn": memory.turn,
-            "id": None if memory.pair is None else at,
-            "title": "" if memory.pair is None else _image_name(derived, memory.pair),
-            "step": st.session_state.get(f"{key}:step", {"turn": 0, "by": 0}),
-        },
+        tiles=_tiles(derived, run, crops, told.ids if told.version == version else (), key),
+        opened=as_sent(key, memory, at, "" if pair is None else _image_name(derived, pair)),
         empty="There is nothing to show.",
-        height=560,
+        height=HEIGHT,
     )
-    if memory.pair is not None:
-        _open(derived, run, chosen, memory.pair, crops.kind[at] == FN if at >= 0 else memory.pair[0] < 0, key)
+    if pair is not None and at is not None:
+        labelled = pair[0] < 0 or (at >= 0 and crops.kind[at] == FN)
+        _open(derived, run, chosen, pair, labelled, key)
 
 
 def _open(derived: Derived, run: Run, chosen: Chosen, pair: tuple[int, int], labelled: bool, key: str) -> None:
     """The image of a crop in the viewer, with what the crop shows selected."""
-
-    def step(by: int) -> None:
-        turn = st.session_state.get(f"{key}:step", {"turn": 0})["turn"] + 1
-        st.session_state[f"{key}:step"] = {"turn": turn, "by": by}
-
     detection, truth = pair
-    labelled = labelled or detection < 0
     try:
         one_image(
             derived,
@@ -175,18 +159,10 @@ def _open(derived: Derived, run: Run, chosen: Chosen, pair: tuple[int, int], lab
             key=f"{key} viewer",
             detection=None if labelled else detection,
             truth=truth if labelled else None,
-            on_step=step,
+            on_step=stepper(key),
         )
     except SmvizError as error:  # the way back must stay
         show_error(error)
-
-
-def _remember(key: str, told: Asked, crops: Crops, version: str) -> _Memory:
-    memory: _Memory = st.session_state.get(f"{key}:open", _Memory())
-    if told.open_turn > memory.turn and (told.opened is None or told.open_version == version):
-        pair = None if told.opened is None or not 0 <= told.opened < len(crops) else _pair(crops, told.opened)
-        memory = st.session_state[f"{key}:open"] = _Memory(told.open_turn, pair)
-    return memory
 
 
 def _tiles(derived: Derived, run: Run, crops: Crops, wanted: Iterable[int], key: str) -> dict[int, dict[str, Any]]:
