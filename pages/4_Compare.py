@@ -15,9 +15,9 @@ with ui.shown_errors():
     compared = compare.compared(run_a, run_b)
     answer = st.container()  # above the bar that it depends on
     cuts, section = compare_cuts.cuts_bar(compared)
+    compare_numbers.waiting(compared, cuts)
     with answer:
         compare_numbers.head(compared, cuts)
-    compare_numbers.waiting(compared, cuts)
     if section == "Images":
         compare_images.images(compared, cuts)
     else:

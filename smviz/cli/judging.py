@@ -85,13 +85,13 @@ def judged(given: argparse.Namespace, settings: MatchSettings = COCO) -> Judged:
                 "--class-map is for runs: COCO results name classes by the ids of the ground truth.",
                 "Leave it out, or change the category ids in the file.",
             )
-        truth = _needed(_given_truth(given), f"{given.detections} does not say what there is to be found.")
+        truth = _needed(given_truth(given), f"{given.detections} does not say what there is to be found.")
         return Judged(evaluate(truth, read_results(given.detections, truth), settings), truth, file=given.detections)
     with Store(Settings.from_environment().workspace) as store:
         run = store.run(given.run)
         own = None if given.annotations else store.annotations(run.id)
         outcomes = store.outcomes(run.id)
-    known = parse_ground_truth(own, f"the annotations of run {run.name}") if own else _given_truth(given, outcomes)
+    known = parse_ground_truth(own, f"the annotations of run {run.name}") if own else given_truth(given, outcomes)
     truth = _needed(known, f"The run {run.name} has no ground truth of its own.")
     means = dict(run.class_map) if class_map is None else class_map
     evaluation = judge(truth, outcomes, read_by(run.preset), settings, means)
@@ -131,7 +131,7 @@ def tell_notes(source: Judged, more: Iterable[str] = ()) -> None:
         print(f"Skipped: and {len(source.skipped) - _NAMED} more", file=sys.stderr)
 
 
-def _given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) -> GroundTruth | None:
+def given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) -> GroundTruth | None:
     """The ground truth of --annotations; the images that were sent tell sizes that its files leave out."""
     if not given.annotations:
         return None

@@ -72,6 +72,17 @@ A class with fewer than 30 objects is weak: its own threshold would be noise, an
 exit status: 0 good, 1 no threshold meets the objective, 2 wrong use or input"""
 
 
+_COMPARE = """examples:
+  smviz compare nightly candidate
+      each run at the threshold with its own best F1, on the images that both have
+  smviz compare 4f2a9c1b 77aa0e12 --annotations labels/ --confidence-a 0.4 --confidence-b 0.4 --json
+      against other labels and at one threshold, for machines
+
+Every difference is B - A with its paired 95 % interval; "better" is said only where it leaves out 0, and for classes
+only where that holds for all of them together (Holm). Latencies in ms.
+exit status: 0 compared, whichever is better; 2 wrong use or input"""
+
+
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smviz", description="See what an object detector behind an Amazon SageMaker endpoint does."
@@ -232,6 +243,17 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--per-class", action="store_true", help="a threshold for each class, too")
     one.add_argument("--hold-out", action="store_true", help="also what it is worth on images that did not choose it")
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help="write thresholds.json for production")
+    one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
+    _add_connection(one)
+
+    one = command("compare", "comparing.compare_command", "two stored runs on the same images", _COMPARE)
+    one.add_argument("run_a", metavar="RUN_A", help="a stored run, by id or name")
+    one.add_argument("run_b", metavar="RUN_B", help="another one")
+    one.add_argument("--annotations", metavar="PATH", help="ground truth for both (default: the runs' own)")
+    one.add_argument("--annotations-format", metavar="NAME", help=f"one of {', '.join(_ANNOTATIONS)}")
+    one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
+    one.add_argument("--confidence-a", type=_confidence, metavar="C", help="threshold of A (default: its best F1)")
+    one.add_argument("--confidence-b", type=_confidence, metavar="C", help="threshold of B (default: its best F1)")
     one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
     _add_connection(one)
     return parser

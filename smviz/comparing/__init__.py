@@ -1,17 +1,21 @@
 """Two runs on the same images: which images both have, where they agree, whose numbers are better, what flipped."""
 
-from smviz.comparing.chance import Verdict, holm, latencies, latency_changes, p_value, verdict
-from smviz.comparing.comparison import Agreement, Comparison, Flips, compare
+from smviz.comparing.chance import Verdict, holm, latencies, latency_changes, p_value, signed, verdict
+from smviz.comparing.classes import ClassChange, class_changes
+from smviz.comparing.comparison import Agreement, Comparison, Flips, class_map_for, compare
 from smviz.comparing.joining import Joined, join
 from smviz.comparing.reading import Reading, read_run
 
 __all__ = [
     "Agreement",
+    "ClassChange",
     "Comparison",
     "Flips",
     "Joined",
     "Reading",
     "Verdict",
+    "class_changes",
+    "class_map_for",
     "compare",
     "holm",
     "join",
@@ -19,5 +23,6 @@ __all__ = [
     "latency_changes",
     "p_value",
     "read_run",
+    "signed",
     "verdict",
 ]

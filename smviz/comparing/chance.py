@@ -61,6 +61,16 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted.tolist())
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A difference for a person: zero is 0, and what is not zero never looks like it; an em dash where undefined."""
+    if math.isnan(value):
+        return "—"
+    if value == 0:
+        return "0"
+    text = f"{value:+,.{digits}f}"
+    return text if float(text.replace(",", "")) else f"{value:+.1g}"
+
+
 def latencies(images: Sequence[tuple[Outcome, Outcome]]) -> Floats:
     """Seconds of each image that both runs called for, float64 [2, L]; reused replies were not timed there."""
     both = [(a.reply.latency, b.reply.latency) for a, b in images if a.reply and b.reply and not (a.reused or b.reused)]

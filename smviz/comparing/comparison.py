@@ -164,6 +164,14 @@ def compare(
     return Comparison(in_a, in_b, images, joined, truth is not None, len(joined.pairs) - len(images))
 
 
+def class_map_for(class_map: Iterable[tuple[str, str | None]], truth: GroundTruth | None) -> ClassMap:
+    """What a run's classes mean, as far as this ground truth has the classes: it may be another run's."""
+    if truth is None:
+        return {}
+    known = set(map(folded, truth.class_names))
+    return {name: meant for name, meant in class_map if meant is None or folded(meant) in known}
+
+
 def _flagged(matches: Matches, flags: Flags) -> tuple[Predictions, Flags]:
     """The predictions, and which of them are the flagged detections of the matches."""
     chosen = np.zeros(len(matches.predictions), np.bool_)

@@ -280,7 +280,7 @@ def _caption(letter: str, run: Run, outcome: Outcome) -> str:
 
 
 def _legend(compared: Compared, cuts: Cuts) -> None:
-    labels = " · thin white: ground truth (G)" if compared.comparison.labelled else ""
+    labels = " · thin pink: ground truth (G)" if compared.comparison.labelled else ""
     st.caption(
         f"Grey: both agree (same class, IoU ≥ {cuts.iou:.2f}) · :blue[blue]: only A · :orange[orange, dashed]: only B"
         f"{labels}. Both pictures share zoom, place, classes and filters."

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from smviz import exports
-from smviz.comparing import Verdict, holm, p_value, verdict
+from smviz.comparing import Verdict, class_changes, signed, verdict
 from smviz.intervals import Change
+from smviz.intervals.interval import percentile_interval
 from smviz.matching import Floats
 from smviz.pricing import cost_per_1000
 from smviz.store import Run
@@ -30,8 +30,13 @@ NUMBERS = {
     "AP75": "at IoU 0.75",
 }
 RATES = {"Precision": "precision", "Recall": "recall", "F1": "f1"}
-BELIEVED = 0.05
 CHANCE = "no difference beyond chance"
+CLASS_WORDS: dict[Verdict, str] = {
+    "better": "B better",
+    "worse": "A better",
+    "no difference": CHANCE,
+    "undefined": "nothing to tell it from",
+}
 
 
 def head(compared: Compared, cuts: Cuts) -> None:
@@ -58,10 +63,11 @@ def head(compared: Compared, cuts: Cuts) -> None:
 
 
 def waiting(compared: Compared, cuts: Cuts) -> None:
-    """How far the intervals are, while they are being computed; the page runs again when they are there."""
+    """Wait for the intervals, not for long; then say how far they are, and run the page again when they are there."""
     rates = compared.rates(*cuts.key).result(AT_ONCE) if compared.comparison.labelled else True
-    if compared.changes.result(AT_ONCE) is None or rates is None:
-        _coming(compared, cuts)
+    with st.container(key="intervals coming"):  # always there, so that what is below keeps its place
+        if compared.changes.result(AT_ONCE) is None or rates is None:
+            _coming(compared, cuts)
 
 
 def numbers(compared: Compared, cuts: Cuts) -> None:
@@ -85,7 +91,7 @@ def _coming(compared: Compared, cuts: Cuts) -> None:
 
 
 def _headline(compared: Compared) -> None:
-    changes = compared.changes.result(AT_ONCE)
+    changes = compared.changes.result()
     a, b = (side.numbers["AP"] for side in (compared.comparison.a, compared.comparison.b))
     told = f"AP {number(a)} for A and {number(b)} for B"
     if changes is None:
@@ -204,15 +210,7 @@ def _badge(change: Change, lower_is_better: bool) -> str:
 
 
 def _signed(value: float, digits: int = 3) -> str:
-    """A difference: zero is 0, and what is not zero never looks like it."""
-    if math.isnan(value):
-        return "—"
-    if value == 0:
-        return "0"
-    text = f"{value:+,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = f"{value:+.1g}"
-    return text.replace("-", "−")
+    return signed(value, digits).replace("-", "−")
 
 
 def _between(change: Change, scale: float = 1, digits: int = 3) -> str:
@@ -245,12 +243,12 @@ def _classes(compared: Compared, changes: Changes | None) -> None:
         hide_index=True,
         height=table_height(len(table)),
         column_config={
-            **dict.fromkeys(("AP A", "AP B", "p"), three),
+            **dict.fromkeys(("AP A", "AP B"), three),
             **{name: st.column_config.NumberColumn(format="%+.3f") for name in ("B − A", "Low", "High")},
             "Low": st.column_config.NumberColumn("From", format="%+.3f", help="Where the 95 % interval begins"),
             "High": st.column_config.NumberColumn("To", format="%+.3f", help="Where the 95 % interval ends"),
             "p": st.column_config.NumberColumn(
-                "p (Holm)", format="%.3f", help="How often chance makes such a difference, corrected for many classes"
+                "p (Holm)", format="%.2g", help="How often chance makes such a difference, corrected for many classes"
             ),
         },
         alt="The AP of each class in both runs, and the difference",
@@ -293,46 +291,21 @@ def table_parquet(table: pd.DataFrame) -> bytes:
 
 def class_table(compared: Compared, changes: Changes | None) -> pd.DataFrame:
     """A row for each class, the largest difference first; without intervals while they are being computed."""
-    a, b = compared.comparison.a, compared.comparison.b
-    truth = compared.truth
-    ap_a, ap_b = (side.average_precision.mean(axis=0) for side in (a, b))
-    counted = ~a.matches.ground_truth_ignored()
-    objects = np.bincount(truth.class_id[counted], minlength=len(truth.class_names))
-    images = [len(np.unique(truth.image[counted & (truth.class_id == k)])) for k in range(len(truth.class_names))]
-    low, high, p, words = _tests(changes, images, len(truth.class_names))
-    table = pd.DataFrame(
+    unknown = Change(percentile_interval(math.nan, np.zeros(0), 0.95), math.nan)
+    given = (unknown,) * len(compared.truth.class_names) if changes is None else changes.classes
+    rows = class_changes(compared.comparison, given)
+    rows = tuple(sorted(rows, key=lambda row: -abs(row.b - row.a) if row.objects else math.inf))
+    return pd.DataFrame(
         {
-            "Class": list(truth.class_names),
-            "Objects": objects,
-            "Images": images,
-            "AP A": ap_a,
-            "AP B": ap_b,
-            "B − A": ap_b - ap_a,
-            "Low": low,
-            "High": high,
-            "p": p,
-            "Verdict": words,
+            "Class": [row.name for row in rows],
+            "Objects": [row.objects for row in rows],
+            "Images": [row.images for row in rows],
+            "AP A": [row.a for row in rows],
+            "AP B": [row.b for row in rows],
+            "B − A": [row.b - row.a for row in rows],
+            "Low": [row.change.interval.low for row in rows],
+            "High": [row.change.interval.high for row in rows],
+            "p": [row.p for row in rows],
+            "Verdict": ["…" if changes is None else CLASS_WORDS[row.verdict] for row in rows],
         }
     )
-    order = np.argsort(-np.abs(np.nan_to_num(ap_b - ap_a, nan=-0.0)), kind="stable")
-    return table.iloc[order].reset_index(drop=True)
-
-
-def _tests(
-    changes: Changes | None, images: Sequence[int], classes: int
-) -> tuple[list[float], list[float], list[float], list[str]]:
-    if changes is None:
-        unknown = [math.nan] * classes
-        return unknown, unknown, unknown, ["…"] * classes
-    p = holm([p_value(change, count) for change, count in zip(changes.classes, images, strict=True)])
-    words = [_word(verdict(change), value) for change, value in zip(changes.classes, p, strict=True)]
-    ends = [(change.interval.low, change.interval.high) for change in changes.classes]
-    return [low for low, _ in ends], [high for _, high in ends], list(p), words
-
-
-def _word(found: Verdict, p: float) -> str:
-    if math.isnan(p) or found == "undefined":
-        return "no object to tell it from"
-    if p >= BELIEVED or found == "no difference":
-        return CHANCE
-    return "B better" if found == "better" else "A better"

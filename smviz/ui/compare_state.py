@@ -16,16 +16,15 @@ from smviz.comparing import (
     Comparison,
     Flips,
     Reading,
+    class_map_for,
     compare,
     latencies,
     latency_changes,
     read_run,
 )
-from smviz.datasets import ClassMap
 from smviz.evaluation import Evaluation, read_by
 from smviz.intervals import Bootstrap, Change, Difference, RateChanges, difference
 from smviz.matching import Floats
-from smviz.names import folded
 from smviz.operating import best_f1, fingerprint
 from smviz.records import GroundTruth
 from smviz.store import Run
@@ -152,7 +151,7 @@ def _compared(key: tuple[Any, ...], judge: Side | None, _a: Run, _b: Run) -> Com
     in_a, in_b = (_reading(run.id, run.answered, run) for run in (_a, _b))
     with st.spinner("Joining the runs image by image …"):
         truth = None if judge is None else truth_of((_a if judge == "a" else _b).id)
-        map_a, map_b = (_class_map(run, truth) for run in (_a, _b))
+        map_a, map_b = (class_map_for(run.class_map, truth) for run in (_a, _b))
         return Compared(compare(in_a, in_b, truth, map_a, map_b), _a, _b)
 
 
@@ -179,11 +178,3 @@ def same_truth(a: str, b: str) -> bool:
         return True
     truths = [truth_of(run) for run in (a, b)]
     return len({fingerprint(truth) for truth in truths if truth}) == 1
-
-
-def _class_map(run: Run, truth: GroundTruth | None) -> ClassMap:
-    """What a run's classes mean, as far as this ground truth has the classes: it may be the other run's."""
-    if truth is None:
-        return {}
-    known = set(map(folded, truth.class_names))
-    return {name: meant for name, meant in run.class_map if meant is None or folded(meant) in known}

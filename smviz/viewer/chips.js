@@ -64,7 +64,7 @@ class Chips {
 
   buildOutcomes(model) {
     const place = this.find(".marks"), ignored = model.marked && model.ignored.slice(0, model.count).some(Boolean);
-    const signature = JSON.stringify([model.marked, model.hasTruth, model.hasOther, ignored, model.names, model.agreeIou]);
+    const signature = JSON.stringify([model.marked, model.hasTruth, model.hasOther, ignored, model.names, model.agreeIou, model.paired]);
     if (signature === this.outcomeSignature) return;
     this.outcomeSignature = signature;
     place.textContent = "";
@@ -72,7 +72,7 @@ class Chips {
     const add = (kind, name, key, title) => {
       const mark = makeChip(place, name, (swatch) => {
         swatch.classList.add("outline", kind);
-        swatch.style.borderColor = kind === "truth" || kind === "difference" ? "currentcolor" : model.colours[kind];
+        swatch.style.borderColor = (kind === "truth" && !model.paired) || kind === "difference" ? "currentcolor" : model.colours[kind];
         swatch.hidden = kind === "difference";
       }, title);
       const hint = document.createElement("kbd");

@@ -149,7 +149,7 @@ def viewer(
         "pair": pair.sent() if pair else None,
         "sync": sync,
         "steps": on_step is not None,
-        "colours": {**MARKS, **_AGREEMENT, "ignored": "#A3A8AE", "truth": "#FFFFFF"},
+        "colours": {**MARKS, **_AGREEMENT, "ignored": "#A3A8AE", "truth": "#F5A3D0" if pair else "#FFFFFF"},
     }
 
     def step() -> None:

@@ -22,6 +22,7 @@ class Model {
     this.classes = new Map(data.classes.map((entry) => [entry.id, entry]));
     this.colours = data.colours;
     this.names = data.names;
+    this.paired = data.pair !== null;
     this.agreeIou = data.pair?.iou ?? 0.5;
     this.hasScores = this.score.some((score) => !Number.isNaN(score));
     this.kept = new Uint8Array(this.size).fill(1);

@@ -74,16 +74,17 @@ class Panes {
   // When the first picture has its place.
   showTwin({ image, stage_height: height }) {
     if (!this.twins) return;
-    this.board.stage.resize();
-    this.follow(() => this.twin.show(image, height));
+    this.following = true;
+    this.twin.show(image, height);
+    this.following = false;
     this.follow();
   }
 
   // The second picture goes where the first is.
-  follow(act = () => this.twin.set(this.board.stage.view)) {
-    if (!this.twins || !this.twin.element.clientWidth) return; // before it is laid out it has no view
+  follow() {
+    if (!this.twins || !this.twin.frame || !this.twin.element.clientWidth) return; // it is not laid out yet
     this.following = true;
-    act();
+    this.twin.set(this.board.stage.view);
     this.following = false;
   }
 
