@@ -20,6 +20,7 @@ ERROR_COLOURS = {
     "Bkg": "#D55E00",
     "Miss": "#0072B2",
 }
+_UNSELECTED = {"marker": {"opacity": 0.45}, "textfont": {"color": "#8a94a3"}}
 _SCALE = [[0.0, "rgba(15,157,143,0.04)"], [1.0, "rgba(15,157,143,0.65)"]]
 
 
@@ -69,6 +70,7 @@ def tide_figure(tide: Tide) -> go.Figure:
             y=names,
             orientation="h",
             marker={"color": [ERROR_COLOURS[name] for name in names]},
+            unselected=_UNSELECTED,
             text=[f"{gain:.3f}" for gain in gains],
             textposition="outside",
             cliponaxis=False,
@@ -92,6 +94,8 @@ def reliability_figure(diagram: Reliability) -> go.Figure:
         y=diagram.target[full],
         width=np.diff(diagram.edges)[full] * 0.94,
         marker={"color": ACCENT, "opacity": 0.35},
+        selected={"marker": {"opacity": 0.8}},
+        unselected={"marker": {"opacity": 0.35}},
         customdata=diagram.count[full],
         hovertemplate="precision %{y:.3f} of %{customdata} detections<extra></extra>",
         name="Precision",
@@ -131,6 +135,7 @@ def breakdown_figure(breakdown: Breakdown, title: str) -> go.Figure:
             y=values[kept],
             name=name,
             marker={"color": colour},
+            unselected=_UNSELECTED,
             customdata=breakdown.objects[kept],
             hovertemplate="%{y:.3f}<extra>%{fullData.name} · %{x}, %{customdata} objects</extra>",
         )

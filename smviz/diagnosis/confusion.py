@@ -7,11 +7,12 @@ once, never again as a false alarm and a miss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smviz.diagnosis.evidence import Evidence, false, found, missed
+from smviz.diagnosis.evidence import Evidence, false, found, missed, of_classes
 from smviz.diagnosis.pairs import CrossPairs, pairs_of
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches
@@ -60,6 +61,21 @@ class ConfusionMatrix(Columns):
         if column == len(self.counts) - 1:
             return missed(truth)
         return found(detection, truth) if row == column else false(detection, truth)
+
+    def only(self, classes: Collection[int] | None) -> ConfusionMatrix:
+        """The pairs of which one side is of these classes; all where it is None."""
+        if classes is None:
+            return self
+        kept = of_classes(self.row, classes) | of_classes(self.column, classes)
+        counts = np.zeros_like(self.counts)
+        np.add.at(counts, (self.row[kept], self.column[kept]), 1)
+        columns = {name: getattr(self, name)[kept] for name in ("detection", "truth", "row", "column")}
+        return replace(self, counts=counts, **columns)
+
+    def concerned(self) -> Integers:
+        """The classes that have any case, int64, ascending."""
+        classes = np.union1d(self.row, self.column)
+        return classes[classes < len(self.counts) - 1]
 
     def most_confused(self, most: int) -> Integers:
         """The classes with the most errors among each other and with background, int64, ascending; at most so many."""
