@@ -33,6 +33,7 @@ class ClassTable {
     this.ap = Float64Array.from(data.ap, (value) => value ?? NaN);
     this.ap50 = Float64Array.from(data.ap50, (value) => value ?? NaN);
     if (!this.heads) this.buildHead();
+    place(this.find(".rows"), "height", `${data.layout.classes.length * ROW}px`);
     this.live.update(data);
   }
 
@@ -78,6 +79,7 @@ class ClassTable {
   }
 
   draw(columns, state) {
+    if (!this.grid.clientWidth) return; // folded away, or gone already
     const counts = countByClass(columns, state), known = this.data.state.area === state.area;
     const unknown = new Float64Array(columns.classNames.length).fill(NaN);
     this.values = {
@@ -92,7 +94,6 @@ class ClassTable {
       head.setAttribute("aria-sort", { falling: "descending", rising: "ascending" }[sorted] ?? "none");
     }
     this.grid.setAttribute("aria-rowcount", this.order.length + 1);
-    place(this.find(".rows"), "height", `${this.order.length * ROW}px`);
     this.fill(columns, state);
     this.host.dataset.painted = performance.now();
   }
