@@ -141,6 +141,7 @@ def picture(title: str, about: str, width: float, height: float, shapes: Iterabl
         role="img",
         aria_label=f"{title}. {about}",
         class_=style,
+        style=f"max-width:{width:g}px" if "matrix" in style else "",
     )
 
 

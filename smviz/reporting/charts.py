@@ -71,7 +71,7 @@ def score_chart(histogram: Part, chosen: float) -> str:
     def place(count: float) -> float:
         return 0.5 + math.copysign(math.log10(1 + abs(count)) / reach / 2, count)
 
-    powers = [10**power for power in range(6) if 10**power <= most]
+    powers = [10**power for power in range(0 if most < 100 else 1, 9) if 10**power <= most]
     ticks = [(0.0, "0"), *((sign * power, f"{power:,}") for power in powers for sign in (1.0, -1.0))]
     about = f"True positives upward and false positives downward, in {histogram['bins']} bins of confidence."
     y = Axis("Detections (log)", -most, most, tuple(ticks), place)
@@ -109,7 +109,8 @@ def confusion_chart(confusion: Part, names: Sequence[str]) -> str:
     counts = {(cell["labelled"], cell["found_as"]): cell["times"] for cell in confusion["cells"]}
     keys: list[str | None] = [*names, None]
     sums = {row: sum(counts.get((row, column), 0) for column in keys) for row in keys}
-    side, left, top = min(64.0, 420 / len(keys)), 132.0, 8.0
+    side, longest = min(64.0, 420 / len(keys)), max(len(short(label, 16)) for label in labels)
+    left, top, foot = 36 + 7.5 * longest, 8.0, 30 + 5.2 * longest
     size = side * len(keys)
     shapes = []
     for i, row in enumerate(keys):
@@ -127,9 +128,11 @@ def confusion_chart(confusion: Part, names: Sequence[str]) -> str:
     shapes.append(
         tag("text", "Labelled", class_="axis middle", transform=f"translate(12 {top + size / 2:.1f}) rotate(-90)")
     )
-    shapes.append(tag("text", "Found as", class_="axis middle", x=f"{left + size / 2:.1f}", y=f"{top + size + 96:.1f}"))
+    shapes.append(
+        tag("text", "Found as", class_="axis middle", x=f"{left + size / 2:.1f}", y=f"{top + size + foot:.1f}")
+    )
     about = "Rows are what is labelled, columns what was found; the depth is the share of the row."
-    return picture("Confusion matrix", about, left + size + 12, top + size + 104, shapes, "chart matrix")
+    return picture("Confusion matrix", about, left + size + 12, top + size + foot + 8, shapes, "chart matrix")
 
 
 def calibration_chart(calibration: Part) -> str:
@@ -168,7 +171,9 @@ def breakdown_chart(title: str, parts: Sequence[Part]) -> str:
         row = len(parts) - place
         _, down = chart.at(0, row - 0.5)
         chart.words(chart.left - 10, down - 1, short(part["part"]), "end", "name")
-        chart.words(chart.left - 10, down + 13, f"{part['objects']:,} objects", "end", "tick")
+        chart.words(
+            chart.left - 10, down + 13, f"{part['objects']:,} object{'s' * (part['objects'] != 1)}", "end", "tick"
+        )
         for line, rate in enumerate(("recall", "precision", "ap")):
             value, at = part[rate], row - 0.12 - 0.26 * line
             if value is not None:
@@ -198,12 +203,12 @@ def latency_chart(histogram: Part, latency: Part) -> str:
 
 def whisker(value: float | None, low: float | None, high: float | None) -> str:
     """A number between 0 and 1 as a dot, and its interval as a line."""
-    shapes = [tag("path", d="M4 8H156", class_="grid"), tag("path", d="M4 4V12M80 5V11M156 4V12", class_="grid")]
+    shapes = [tag("path", d="M2 8H298M2 3V13M150 5V11M298 3V13", class_="grid")]
     if low is not None and high is not None:
-        shapes.append(tag("path", d=f"M{4 + 152 * low:.1f} 8H{4 + 152 * high:.1f}", class_="whisker"))
+        shapes.append(tag("path", d=f"M{2 + 296 * low:.1f} 8H{2 + 296 * high:.1f}", class_="whisker"))
     if value is not None:
-        shapes.append(tag("circle", cx=f"{4 + 152 * value:.1f}", cy=8, r=4, class_="point"))
-    return tag("svg", *shapes, viewBox="0 0 160 16", class_="range", aria_hidden="true")
+        shapes.append(tag("circle", cx=f"{2 + 296 * value:.1f}", cy=8, r=3, class_="point"))
+    return tag("svg", *shapes, viewBox="0 0 300 16", class_="range", aria_hidden="true")
 
 
 def _cell(x: float, y: float, side: float, times: int, depth: float, told: str) -> list[str]:

@@ -26,8 +26,10 @@ from smviz.reporting.numbers import At
 from smviz.reporting.subject import Shown
 
 Read = Callable[[str], bytes]
+Sides = tuple[float, float, float, float]  # left, top, right, bottom
 
 LONGEST = 1100  # pixels of an image that is shown whole
+LETTER = 15  # of these, the height of a label
 CROP = 200  # pixels of a crop's sides
 MOST_CROPS = 8  # of an image
 BLUR_LONGEST = 24  # pixels that are left of a blurred image, at most
@@ -52,15 +54,20 @@ class WorstImage:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A box to be drawn, in shares of the image: left, top, right, bottom."""
+    """A box to be drawn; its sides are shares of the image."""
 
     kind: str
     name: str
-    sides: tuple[float, float, float, float]
+    sides: Sides
 
     @property
     def told(self) -> str:
         return f"{self.name}, {KINDS[self.kind]}"
+
+    def within(self, width: int, height: int) -> Sides:
+        """Its sides in a frame of that size."""
+        left, top, right, bottom = self.sides
+        return left * width, top * height, right * width, bottom * height
 
 
 def worst_rows(evaluation: Evaluation, at: At, most: int) -> list[ImageRow]:
@@ -122,10 +129,10 @@ def _figures(image: Image.Image, boxes: Sequence[_Box], shown: Shown, name: str)
         image = blurred(image)
     elif max(image.size) > LONGEST:
         image = image.resize(_scaled(image.size, LONGEST), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    width, height = image.size
+    width, height = _scaled(image.size, LONGEST)  # lines and letters have the same size whatever is left of the pixels
     counts = Counter(box.kind for box in boxes)
     about = ", ".join(f"{counts[kind]} {words}" for kind, words in KINDS.items())
-    shapes = [_pixels(_jpeg(image), width, height), *_outlines(boxes, width, height)]
+    shapes = [_pixels(_jpeg(image), width, height), *_outlines(boxes, width, height), *_labels(boxes, width, height)]
     return (picture(name, about, width, height, shapes, "picture"),)
 
 
@@ -157,7 +164,7 @@ def _boxes(judged: JudgedImage, at: At, width: int, height: int) -> list[_Box]:
     return [*(row for row in rows if row.kind == "fp"), *misses, *(row for row in rows if row.kind == "tp")]
 
 
-def _sides(shares: Floats) -> tuple[float, float, float, float]:
+def _sides(shares: Floats) -> Sides:
     left, top, right, bottom = np.clip(shares, -1.0, 2.0).tolist()
     return left, top, max(left, right), max(top, bottom)
 
@@ -181,22 +188,35 @@ def _crop(image: Image.Image, box: _Box) -> str:
             (bottom - region[1]) / (2 * down),
         ),
     )
-    shapes = [_pixels(pixels, CROP, CROP), *_outlines([within], CROP, CROP, written=False)]
+    shapes = [_pixels(pixels, CROP, CROP), *_outlines([within], CROP, CROP)]
     label = tag("figcaption", tag("span", text(KINDS[box.kind]), class_=f"kind {box.kind}"), " ", text(box.name))
     return tag("figure", picture(box.told, "A crop of the image.", CROP, CROP, shapes, "picture"), label, class_="crop")
 
 
-def _outlines(boxes: Sequence[_Box], width: int, height: int, written: bool = True) -> Iterator[str]:
-    """Lines around boxes, mistakes on top; what is false or missed is named."""
-    size = max(11.0, max(width, height) / 75)
+def _outlines(boxes: Sequence[_Box], width: int, height: int) -> Iterator[str]:
+    """Lines around boxes, mistakes on top."""
     for box in reversed(boxes):
-        left, top, right, bottom = (side * scale for side, scale in zip(box.sides, (width, height) * 2, strict=True))
+        left, top, right, bottom = box.within(width, height)
         place = {"x": f"{left:.1f}", "y": f"{top:.1f}", "width": f"{right - left:.1f}", "height": f"{bottom - top:.1f}"}
         yield tag("rect", class_="halo", **place)
         yield tag("rect", tag("title", text(box.told)), class_=f"box {box.kind}", **place)
-        if written and box.kind != "tp":
-            at = {"x": f"{left:.1f}", "y": f"{max(top - 3, size):.1f}", "font_size": f"{size:.1f}"}
-            yield tag("text", text(box.name), class_=f"label {box.kind}", **at)
+
+
+def _labels(boxes: Sequence[_Box], width: int, height: int) -> Iterator[str]:
+    """The names of mistakes, the first ones first; one that would cover another is left out: pointing tells it."""
+    taken: list[Sides] = []
+    for box in boxes:
+        left, top, _, _ = box.within(width, height)
+        wide, foot = LETTER * 0.62 * len(box.name), max(top - 4, LETTER)
+        left = min(max(left, 2.0), width - wide)
+        spot = (left, foot - LETTER, left + wide, foot + 2)
+        if box.kind != "tp" and not any(_meet(spot, other) for other in taken):
+            taken.append(spot)
+            yield tag("text", text(box.name), x=f"{left:.1f}", y=f"{foot:.1f}", font_size=LETTER, class_="label")
+
+
+def _meet(one: Sides, other: Sides) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _pixels(jpeg: bytes, width: int, height: int) -> str:

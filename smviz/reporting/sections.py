@@ -171,6 +171,8 @@ def classes(teller: Teller, names: Sequence[str]) -> str:
                 text(chosen["reason"] or ("weak: takes the threshold of all classes" if chosen["weak"] else "")),
             )
         )
+    remarks = any(row[-1] for row in rows)
+    rows = rows if remarks else [row[:-1] for row in rows]
     header = ("Class", "Objects", "AP", "95 % interval", "AP50", "TP", "FP", "FN", *RATES, "Threshold", "95 % interval")
     some = ""
     if len(names) > len(teller.get("curves", "precision_at_recalls")):
@@ -190,7 +192,7 @@ def classes(teller: Teller, names: Sequence[str]) -> str:
             class_="columns",
         ),
         "<br>",
-        table((*header, ""), rows, "Classes", (0, len(header))),
+        table((*header, *([""] if remarks else [])), rows, "Classes", (0, len(header))),
         note(
             f"TP, FP, FN, precision, recall and F1 at confidence ≥ {teller.number('at_confidence', 'confidence')}. A "
             "class with fewer than 30 objects is weak: its own threshold would be noise."

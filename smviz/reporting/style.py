@@ -14,7 +14,7 @@ body { margin: 0 auto; padding: 2rem clamp(1rem, 4vw, 3.5rem) 4rem; max-width: 1
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .35rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.3rem; margin: 2.6rem 0 .8rem; padding-top: .6rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 0 0 .4rem; }
-p { margin: .4rem 0; max-width: 75ch; }
+p { margin: .4rem 0; max-width: 105ch; }
 a { color: var(--accent); }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: 1rem 0 1.6rem; font-size: .93rem; }
 .soft, figcaption, .note { color: var(--soft); font-size: .9rem; }
@@ -23,7 +23,8 @@ data, td, .value { font-variant-numeric: tabular-nums; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)); gap: .8rem; margin: .8rem 0; }
 .tile { border: 1px solid var(--line); border-radius: .6rem; padding: .7rem .9rem; break-inside: avoid; }
 .tile .label { color: var(--soft); font-size: .88rem; }
-.tile .value { font-size: 1.75rem; line-height: 1.25; font-weight: 600; }
+.tile .value { font-size: 1.6rem; line-height: 1.3; font-weight: 600; }
+.tile .value.long { font-size: 1.2rem; line-height: 1.75; white-space: nowrap; }
 .tile .beside { color: var(--soft); font-size: .85rem; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); gap: 1.6rem 2.2rem;
   align-items: start; }
@@ -45,10 +46,11 @@ code { font: .88em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow
 .sample { width: 26px; height: 10px; margin-right: .4rem; vertical-align: middle; overflow: visible; }
 .sample rect { width: 14px; height: 10px; }
 svg.chart { width: 100%; height: auto; display: block; overflow: visible; }
-svg.matrix { max-width: 46rem; }
-svg.range { width: 160px; height: 16px; vertical-align: middle; }
-svg text { fill: var(--ink); font-size: 12.5px; font-family: inherit; }
-svg .tick, svg .axis { fill: var(--soft); } svg .tick, svg .tiny { font-size: 11.5px; } svg .tiny { fill: var(--soft); }
+svg.range { width: 100%; min-width: 160px; max-width: 300px; height: 16px; vertical-align: middle; }
+svg.chart text { fill: var(--ink); font-size: 12.5px; }
+svg text { font-family: inherit; }
+svg.chart .tick, svg.chart .axis, svg.chart .tiny { fill: var(--soft); }
+svg.chart .tick, svg.chart .tiny { font-size: 11.5px; }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 .grid { stroke: var(--line); stroke-width: 1; fill: none; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
@@ -65,7 +67,7 @@ text.told { stroke: var(--paper); stroke-width: 3px; paint-order: stroke; } text
 .bar.tide { fill: var(--soft); } .bar.cls { fill: #cc79a7; } .bar.loc { fill: #e69f00; } .bar.dupe { fill: #56b4e9; }
 .bar.bkg { fill: #d55e00; } .bar.miss { fill: var(--precision); }
 .cell { fill: var(--accent); fill-opacity: calc(.05 + var(--share) * .6); } svg.matrix text.told { stroke: none; }
-.whisker { stroke: var(--accent); stroke-width: 3; stroke-linecap: round; } .point { fill: var(--ink); }
+.whisker { stroke: var(--accent); stroke-width: 6; stroke-opacity: .6; } .point { fill: var(--ink); }
 .worst { display: grid; gap: 1.6rem 1.4rem; margin-top: 1rem; }
 .worst.whole { grid-template-columns: repeat(auto-fill, minmax(min(100%, 460px), 1fr)); }
 .worst h3 { overflow-wrap: anywhere; } .worst > div { break-inside: avoid; min-width: 0; }
@@ -78,15 +80,17 @@ svg.picture { width: 100%; height: auto; display: block; border-radius: .35rem; 
 .box.tp { stroke: #2bc490; } .box.fp { stroke: #ff8b3d; stroke-dasharray: 2 3; }
 .box.fn { stroke: #6cc4ff; stroke-dasharray: 7 4; }
 svg .label { fill: #fff; stroke: #000; stroke-width: .25em; paint-order: stroke; font-weight: 600; }
-svg .label { font-size: inherit; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .88rem; padding-top: .8rem;
   border-top: 1px solid var(--line); }
 @media print {
   body { padding: 0; max-width: none; font-size: 10.5pt; } nav { display: none; } h2 { break-after: avoid; }
   h3 { break-after: avoid; }
   .scroll { overflow: visible; } .columns { grid-template-columns: 1fr 1fr; gap: 1rem 1.2rem; }
-  .worst.whole { grid-template-columns: 1fr 1fr; } .crops { grid-template-columns: repeat(6, 1fr); }
-  table { font-size: 8.5pt; } th, td { padding: .2rem .3rem; } .tiles { grid-template-columns: repeat(4, 1fr); }
+  .worst.whole { grid-template-columns: 1fr 1fr; } .crops { grid-template-columns: repeat(8, 1fr); gap: .3rem; }
+  .crop figcaption { font-size: 6.5pt; }
+  table { font-size: 8.5pt; } th, td { padding: .2rem .3rem; } .tiles { gap: .4rem;
+    grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); } .tile { padding: .4rem .5rem; }
+  .tile .value { font-size: 15pt; } .tile .value.long { font-size: 10pt; } .tile .beside { font-size: 7.5pt; }
   .bar, .cell, .box, .kind, .point { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   @page { margin: 14mm 12mm; }
 }

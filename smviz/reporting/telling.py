@@ -44,7 +44,8 @@ class Teller:
 def tile(label: str, value: str, beside: str = "") -> str:
     """A headline number."""
     below = tag("div", beside, class_="beside") if beside else ""
-    return tag("div", tag("div", text(label), class_="label"), tag("div", value, class_="value"), below, class_="tile")
+    size = "value long" if "–" in value else "value"
+    return tag("div", tag("div", text(label), class_="label"), tag("div", value, class_=size), below, class_="tile")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, left: Sequence[int] = (0,)) -> str:
