@@ -19,6 +19,7 @@ from smviz.ui.crops import FN, FP, TP, Crops, show_crops
 from smviz.ui.derived import Derived
 from smviz.ui.frame import number
 from smviz.ui.threshold_bar import Chosen
+from smviz.workbench import Part
 
 SAVED, ENTERED = "what is saved", "a threshold"
 USUAL = 0.5  # what a threshold is where nobody has chosen one
@@ -73,6 +74,11 @@ def what_changes(
     (was, old), (becomes, new) = before, after
     part = chosen.part
     changed = changes(derived.matches, old, new, part.iou, part.area, part.classes)
+    if part != Part(part.iou):
+        st.caption(":material/filter_alt: Only the sizes and classes that are chosen in the bar are counted here.")
+    if not len(changed):
+        st.info("Nothing changes: the same detections are kept.", icon=":material/check:")
+        return
     sorts = _sorts(changed)
     left, right = st.columns([1.1, 1], gap="medium")
     with left:
@@ -80,9 +86,6 @@ def what_changes(
         st.markdown(_table(changed.before, changed.after, rates, was, becomes))
     with right:
         _cards(sorts)
-    if not len(changed):
-        st.info("Nothing changes: the same detections are kept.", icon=":material/check:")
-        return
     _pictures(derived, run, chosen, sorts)
 
 

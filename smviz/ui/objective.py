@@ -9,6 +9,9 @@ import streamlit as st
 from smviz.operating import Objective
 from smviz.operating.objectives import Kind
 from smviz.store import Run
+from smviz.ui.derived import Derived
+from smviz.ui.threshold_bar import Chosen
+from smviz.workbench import Part
 
 KINDS: dict[Kind, str] = {
     "f": "Best F-beta",
@@ -45,8 +48,9 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 }
 
 
-def objective_fields(run: Run, objective: Objective) -> None:
-    """Show an objective as fields; a change of them is handed to the bar, which tells it in the next run."""
+def objective_fields(derived: Derived, run: Run, chosen: Chosen) -> None:
+    """Show the objective as fields; a change of them is handed to the bar, whose threshold moves to the new best."""
+    objective = chosen.objective
     slot = f"objective fields of {run.id}"
     revision, told = st.session_state.get(slot, (0, None))
     if told != objective:  # the bar or a link gave another one: fields that start there
@@ -60,7 +64,7 @@ def objective_fields(run: Run, objective: Objective) -> None:
         format_func=KINDS.__getitem__,
         key=f"{key} kind",
         on_change=_kind_changed,
-        args=(run, key),
+        args=(derived, run, chosen.part, key),
         width=290,
     )
     for place, (field, value) in enumerate(zip(_FIELDS[objective.kind], objective.values, strict=True)):
@@ -73,25 +77,28 @@ def objective_fields(run: Run, objective: Objective) -> None:
             format="%g",
             key=f"{key} {objective.kind} {place}",
             on_change=_value_changed,
-            args=(run, key, objective.kind),
+            args=(derived, run, chosen.part, key, objective.kind),
             help=field.help,
             width=150,
         )
 
 
-def _kind_changed(run: Run, key: str) -> None:
+def _kind_changed(derived: Derived, run: Run, part: Part, key: str) -> None:
     kind: Kind = st.session_state[f"{key} kind"]
-    _set(run, Objective(kind, tuple(field.start for field in _FIELDS[kind])))
+    _set(derived, run, part, Objective(kind, tuple(field.start for field in _FIELDS[kind])))
 
 
-def _value_changed(run: Run, key: str, kind: Kind) -> None:
+def _value_changed(derived: Derived, run: Run, part: Part, key: str, kind: Kind) -> None:
     values = (st.session_state[f"{key} {kind} {place}"] for place in range(len(_FIELDS[kind])))
-    _set(run, Objective(kind, tuple(values)))
+    _set(derived, run, part, Objective(kind, tuple(values)))
 
 
-def _set(run: Run, objective: Objective) -> None:
-    """As if it had been chosen in the bar."""
+def _set(derived: Derived, run: Run, part: Part, objective: Objective) -> None:
+    """As if it had been chosen in the bar, and the bar's button pressed."""
     slot = f"objective fields of {run.id}"
     st.session_state[slot] = (st.session_state[slot][0], objective)
     st.session_state[f"objective of {run.id}"] = str(objective)
     st.query_params["objective"] = str(objective)
+    best = derived.best(part, objective)
+    if not best.reason:
+        st.session_state["viewer threshold"] = best.confidence

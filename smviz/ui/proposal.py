@@ -66,7 +66,7 @@ class _Card:
 def proposed(derived: Derived, run: Run, chosen: Chosen) -> Proposal:
     """Ask for the objective and its numbers, and whether one threshold shall serve all classes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="objective fields"):
-        objective_fields(run, chosen.objective)
+        objective_fields(derived, run, chosen)
         scope = st.segmented_control(
             "Ship", SCOPES, default=ONE, required=True, key="ship", bind="query-params", help=_HELP
         )

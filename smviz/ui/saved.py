@@ -126,14 +126,8 @@ def _objective_in_words(text: str) -> str:
         return f"for {plain(text)}" if text else "set by hand"
 
 
-def thresholds_in_force(chosen: Chosen | None = None, run_id: str | None = None) -> Thresholds | None:
-    """The line on Detect that says which saved thresholds are in force, with its switch; None where none are.
-
-    Args:
-        chosen: the endpoint that is connected.
-        run_id: of the stored run whose image is shown instead.
-    """
-    what = answering_of(store().run(run_id)) if run_id else answering(chosen or restored())
+def thresholds_in_force(what: Answering) -> Thresholds | None:
+    """The line on Detect that says which saved thresholds are in force, with its switch; None where none are."""
     kept = kept_for(what)
     if kept is None:
         return None
