@@ -20,10 +20,10 @@ from smviz.ui.threshold_bar import Chosen, in_words
 
 LABELS: dict[Shown, str] = {"full": "Whole", "crops": "Crops", "blurred": "Blurred", "none": "None"}
 MEANT: dict[Shown, str] = {
-    "full": "The worst images as they are, with their boxes.",
-    "crops": "Only the mistakes are cut out: false positives and misses.",
-    "blurred": "Averaged to a few pixels and blurred, which nobody can undo; the boxes stay sharp.",
-    "none": "No pixel of an image is in the file; the worst are named.",
+    "full": "The worst images are in it as they are, with their boxes.",
+    "crops": "Of the worst images only mistakes are cut out: false positives and misses.",
+    "blurred": "The worst images are averaged to a few pixels, which nobody can undo; the boxes stay sharp.",
+    "none": "No pixel of an image is in it; the worst are named.",
 }
 
 
@@ -35,37 +35,36 @@ def report_menu(run: Run, evaluation: Evaluation, derived: Derived, chosen: Chos
     with menu:
         options = _options(run, chosen)
         kept, asked = f"report of {run.id}", (options, run.answered, run.class_map)
-        if st.button("Make the report", type="primary", icon=":material/summarize:", key=f"make report {run.id}"):
+        row = st.container(horizontal=True, gap="small", vertical_alignment="center")
+        if row.button("Make the report", type="primary", icon=":material/summarize:", key=f"make report {run.id}"):
             before = st.session_state.get(kept)
             if before is not None:
                 before[1].stop()
             st.session_state[kept] = (asked, _begun(run, evaluation, derived, options))
         if kept in st.session_state:
             answered, work = st.session_state[kept]
+            with row:
+                _files(run, work)
             if answered != asked and work.ended:
-                st.caption(":material/info: The report below was made before, with other choices.")
-            _file(run, work)
+                st.caption(":material/info: It was made before, with other choices.")
 
 
 def _options(run: Run, chosen: Chosen) -> Options:
-    st.caption(
-        "One HTML file that anybody can open and print: numbers with intervals, the threshold to ship, curves, errors, "
-        "calls and where everything comes from."
-    )
     title = st.text_input("Title", placeholder=run.name, max_chars=200, key=f"report title {run.id}")
-    shown = st.segmented_control(
+    left, right = st.columns([2.4, 1], gap="small", vertical_alignment="bottom")
+    shown = left.segmented_control(
         "Worst images",
         SHOWN,
         default="crops",
         required=True,
         format_func=LABELS.__getitem__,
+        help="  \n".join(f"**{LABELS[one]}**: {meant}" for one, meant in MEANT.items()),
         key=f"report images {run.id}",
     )
-    st.caption(MEANT[shown])
-    worst = st.slider("How many", 0, MOST_WORST, 8, key=f"report worst {run.id}")
+    worst = right.number_input("How many", 0, MOST_WORST, 8, key=f"report worst {run.id}")
     st.caption(
-        f"{plain(in_words(chosen.objective))}; it stands at confidence ≥ {chosen.threshold:.3f} and IoU ≥ "
-        f"{chosen.iou:.2f}, and is of all classes and sizes."
+        f"One HTML file that anybody can open and print. {MEANT[shown]} {plain(in_words(chosen.objective))}, at "
+        f"confidence ≥ {chosen.threshold:.3f} and IoU ≥ {chosen.iou:.2f}, of all classes and sizes."
     )
     return Options(chosen.objective, chosen.threshold, chosen.iou, shown, worst, title.strip())
 
@@ -92,7 +91,7 @@ def _begun(run: Run, evaluation: Evaluation, derived: Derived, options: Options)
     return Background(work)
 
 
-def _file(run: Run, work: Background[Report]) -> None:
+def _files(run: Run, work: Background[Report]) -> None:
     """The files; while they are being made, how far that is."""
     try:
         report = work.result(0.3)
@@ -102,20 +101,19 @@ def _file(run: Run, work: Background[Report]) -> None:
     if report is None:
         _coming(work)
         return
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        for label, body, suffix, kind in (
-            (f"HTML, {len(report.html) / 1024:,.0f} kB", report.html, "html", "text/html"),
-            ("JSON", report.json, "json", "application/json"),
-        ):
-            st.download_button(
-                label,
-                body,
-                f"report-{run.id}.{suffix}",
-                kind,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"download report {suffix} {run.id}",
-            )
+    for label, body, suffix, kind in (
+        (f"HTML, {len(report.html) / 1024:,.0f} kB", report.html, "html", "text/html"),
+        ("JSON", report.json, "json", "application/json"),
+    ):
+        st.download_button(
+            label,
+            body,
+            f"report-{run.id}.{suffix}",
+            kind,
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"download report {suffix} {run.id}",
+        )
 
 
 @st.fragment(run_every=0.5)
