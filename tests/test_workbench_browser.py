@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from browser import ROOT, open_browser
+from browser import ROOT, open_browser, start_app
+from coco_sets import coco_json, dense_set, random_columns, small_set
 from coco_sets import columns as columns_of
-from coco_sets import dense_set, random_columns, small_set
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from smviz import metrics
-from smviz.evaluation import Evaluation, evaluate
-from smviz.operating import best_f1, sweep
+from smviz.annotations import parse_ground_truth
+from smviz.evaluation import Evaluation, evaluate, judge, read_by
+from smviz.intervals import Bootstrap
+from smviz.operating import F1, best_f1, operating_point, sweep
+from smviz.records import ImageRef, Outcome, Reply
+from smviz.settings import Preset
+from smviz.store import Run, Store
 from smviz.workbench import Part, pack
 
 pytestmark = pytest.mark.browser
 
+SLOW = 30_000  # milliseconds
 WORKBENCH = ROOT / "smviz" / "workbench"
 COUNTED = """([url, layout, state, image]) => loadColumns(url, layout).then((columns) => {
   const list = (object) => Object.fromEntries(Object.entries(object).map(
@@ -148,3 +160,324 @@ def by_python(evaluation: Evaluation, threshold: float, iou: int, area: int, sub
             )
         },
     }
+
+
+SIDES = (20, 60, 140)  # pixels: a small, a medium and a large object
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run in the app's workspace, and its evaluation."""
+
+    run: Run
+    evaluation: Evaluation
+
+
+def labels(images: int, classes: int, rng: np.random.Generator) -> list[tuple[int, int, list[float]]]:
+    """(image, class, ltwh), three of each size in an image, not over each other."""
+    return [
+        (
+            image,
+            int(rng.integers(classes)) if place else image % classes,
+            [30 + 200.0 * (place % 3), 20 + 155.0 * (place // 3), side, side],
+        )
+        for image in range(images)
+        for place, side in enumerate(SIDES * 3)
+    ]
+
+
+def kept_run(folder: Path, name: str, images: int, classes: int, seed: int = 0) -> Kept:
+    """A run that finds most objects, some of them badly placed or in the wrong class, and some that are not there."""
+    rng = np.random.default_rng(seed)
+    objects = labels(images, classes, rng)
+    truth = json.dumps(coco_json(range(images), classes, [(i, k, box, box[2] * box[3], 0) for i, k, box in objects]))
+    found: list[list[list[float]]] = [[] for _ in range(images)]
+    for image, k, (left, top, wide, high) in objects:
+        if rng.random() < 0.8:
+            shift = rng.normal(0, 0.07 * wide, 2)
+            left, top = left + float(shift[0]), top + float(shift[1])
+            score = round(float(rng.beta(4, 2)), 3)
+            found[image].append(
+                [k if rng.random() < 0.9 else (k + 1) % classes, score, left, top, left + wide, top + high]
+            )
+        if rng.random() < 0.6:
+            found[image].append([k, round(float(rng.beta(1, 4)), 3), 600.0, 440.0, 620.0 + 15 * rng.random(), 460.0])
+    preset = Preset("builtin-ssd", tuple(f"class {k}" for k in range(classes)))
+    rows = []
+    for image, boxes in enumerate(found):
+        scaled = [[k, score, x0 / 640, y0 / 480, x1 / 640, y1 / 480] for k, score, x0, y0, x1, y1 in boxes]
+        reply = Reply(json.dumps({"prediction": scaled}).encode(), "application/json", 0.02 + image / 1000, None)
+        rows.append((ImageRef(f"{image}.jpg"), Outcome(f"{image}.jpg", "", 640, 480, 1, reply)))
+    with Store(folder) as store:
+        run = store.keep_run(name, preset, rows, "a test", truth.encode())
+        evaluation = judge(parse_ground_truth(truth.encode()), store.iter_outcomes(run.id), read_by(preset))
+    return Kept(run, evaluation)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home") / "ws"
+
+
+@pytest.fixture(scope="module")
+def app(workspace) -> Iterator[str]:
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
+    home = {**nothing, "HOME": str(workspace.parent), "AWS_EC2_METADATA_DISABLED": "true"}
+    with start_app(ROOT / "streamlit_app.py", {**home, "SMVIZ_WORKSPACE": str(workspace)}) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def kept(workspace) -> Kept:
+    return kept_run(workspace, "forty images", 40, 5)
+
+
+@pytest.fixture
+def browser(playwright) -> Iterator[Callable[[str], Page]]:
+    expect.set_options(timeout=SLOW)
+    with open_browser(playwright, viewport=(1280, 1400)) as open_page:
+
+        def patient(url: str) -> Page:
+            page = open_page(url)
+            page.set_default_timeout(SLOW)
+            expect(page.locator(".bar .number.recall dd")).not_to_have_text("…")
+            return page
+
+        yield patient
+
+
+class Screen:
+    """What stands on the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def numbers(self) -> dict[str, str]:
+        return {name: self.page.locator(f".bar .number.{name} dd").inner_text() for name in RATES}
+
+    def curve(self) -> dict[str, str]:
+        return {name: self.page.locator(f".legend .{name}").inner_text() for name in ("precision", "recall", "f1")}
+
+    def rows(self) -> list[list[str]]:
+        """The cells of each row in sight but the last, which is a picture; by their place."""
+        rows = [
+            (
+                float(row.evaluate("row => new DOMMatrix(row.style.transform).f")),
+                row.locator("> span").all_inner_texts(),
+            )
+            for row in self.page.locator(".classes .row:visible").all()
+        ]
+        return [cells for _, cells in sorted(rows)]
+
+    def settle(self) -> None:
+        """Python has heard, and nothing is being drawn any more."""
+        self.page.wait_for_load_state("networkidle")
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        expect(self.page.locator(".bar .number.recall small")).not_to_have_text("…")
+
+
+def shown_number(value: float) -> str:
+    return "—" if value != value else f"{value:.3f}"
+
+
+def expected_numbers(kept: Kept, threshold: float, part: Part) -> dict[str, str]:
+    table = part.per_class(kept.evaluation.matches, threshold)
+    chosen = list(range(len(table)) if part.classes is None else part.classes)
+    pooled = metrics.Counts(*(int(getattr(table, name)[chosen].sum()) for name in ("tp", "fp", "fn")))
+    counts = {name: f"{getattr(pooled, name):,}" for name in ("tp", "fp", "fn")}
+    return counts | {name: shown_number(getattr(pooled, name)) for name in ("precision", "recall", "f1")}
+
+
+def expected_row(kept: Kept, k: int, threshold: float, part: Part) -> list[str]:
+    """As the table shows it, without AP and its interval."""
+    table = part.per_class(kept.evaluation.matches, threshold)
+    best = best_f1(part.sweeps(kept.evaluation.matches)[k]).confidence
+    whole = [f"{int(getattr(table, name)[k]):,}" for name in ("objects", "detections", "tp", "fp", "fn")]
+    return [
+        *whole,
+        *(shown_number(getattr(table, name)[k]) for name in ("precision", "recall", "f1")),
+        shown_number(best),
+    ]
+
+
+def without_average_precision(cells: list[str]) -> list[str]:
+    return [*cells[1:3], *cells[6:]]
+
+
+def held_at(page: Page, threshold: float) -> None:
+    """The pointer on the slider at a threshold, its button down."""
+    box = page.locator(".bar .slider").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 8 + (box["width"] - 16) * threshold, box["y"] + 40, steps=4)
+    page.mouse.down()
+
+
+class TestFollowing:
+    def test_everything_follows_the_pointer_and_then_python_follows(self, app, kept, browser):
+        """While the slider is held, numbers, curve and table are those of the threshold shown, and the address stays;
+        when it is let go, the address and the intervals follow."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}")
+        screen, part = Screen(page), Part()
+        screen.settle()
+        before = page.url
+        held_at(page, 0.4)
+        for at in (0.45, 0.62, 0.5):
+            box = page.locator(".bar .slider").bounding_box()
+            assert box
+            page.mouse.move(box["x"] + 8 + (box["width"] - 16) * at, box["y"] + 40, steps=5)
+            threshold = float(page.locator(".bar .value").input_value())
+            assert abs(threshold - at) < 0.01
+            assert screen.numbers() == expected_numbers(kept, threshold, part)
+            assert screen.curve() == {name: screen.numbers()[name] for name in screen.curve()}
+            rows = [without_average_precision(cells) for cells in screen.rows()]
+            assert rows == [expected_row(kept, k, threshold, part) for k in range(5)]
+            expect(page.locator(".bar .number.f1 small")).to_have_text("…")
+            assert page.url == before
+        page.mouse.up()
+        screen.settle()
+        expect(page).to_have_url(re.compile(f"threshold={threshold:g}"))
+        rates = Bootstrap(kept.evaluation.matches).pooled_rates(threshold)
+        for name in ("precision", "recall", "f1"):
+            interval = getattr(rates, name)
+            expect(page.locator(f".bar .number.{name} small")).to_have_text(f"{interval.low:.3f} – {interval.high:.3f}")
+
+    def test_a_part_of_it_and_its_link(self, app, kept, browser):
+        """IoU, sizes and classes change every number at once; a link restores them all, with intervals of just these;
+        what a link asks for in vain is left out."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.3")
+        screen = Screen(page)
+        assert screen.numbers() == expected_numbers(kept, 0.3, Part())
+        page.get_by_role("combobox", name="IoU").select_option("0.75")
+        page.get_by_role("combobox", name="Sizes").select_option("small")
+        chips = page.locator(".bar .chip")
+        chips.nth(1).click()
+        chips.nth(3).click()
+        part = Part(0.75, "small", (0, 2, 4))
+        expect(page.locator(".bar .number.tp dd")).to_have_text(expected_numbers(kept, 0.3, part)["tp"])
+        assert screen.numbers() == expected_numbers(kept, 0.3, part)
+        screen.settle()
+        expect(page).to_have_url(re.compile("iou=0.75"))
+        again = Screen(browser(page.url))
+        assert again.numbers() == expected_numbers(kept, 0.3, part)
+        again.settle()
+        rates = Bootstrap(kept.evaluation.matches).pooled_rates(0.3, 0.75, "small", (0, 2, 4))
+        told = again.page.locator(".bar .number.recall small").inner_text()
+        assert told == f"{rates.recall.low:.3f} – {rates.recall.high:.3f}"
+        best = operating_point(part.sweep(kept.evaluation.matches), F1, 40).confidence
+        expect(again.page.get_by_role("button", name="Best F1")).to_contain_text(f"{best:.3f}")
+        again.page.get_by_role("button", name="none", exact=True).click()
+        expect(again.page.locator(".bar .number.precision dd")).to_have_text("—")
+        again.page.get_by_role("button", name="all", exact=True).click()
+        again.settle()
+        expect(again.page).not_to_have_url(re.compile("classes="))
+        wrong = Screen(browser(f"{app}/Evaluate?run={kept.run.id}&threshold=x&iou=7&size=huge&classes=99,x,²"))
+        best = kept.evaluation.best_threshold.confidence
+        assert wrong.numbers() == expected_numbers(kept, best, Part())
+
+    def test_keys_the_curve_and_the_button(self, app, kept, browser):
+        """[ and ] move the threshold from anywhere, a drag of the curve's line too, a typed one is taken exactly, and
+        the objective's best is a click away."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.5")
+        screen, value = Screen(page), page.locator(".bar .value")
+        page.keyboard.press("]")
+        page.keyboard.press("]")
+        page.keyboard.press("Shift+{")
+        expect(value).to_have_value("0.519")
+        handle = page.get_by_role("slider", name="Threshold on the curve")
+        handle.scroll_into_view_if_needed()
+        box = handle.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + 40, steps=4)
+        threshold = float(value.input_value())
+        assert threshold > 0.56
+        assert screen.numbers() == expected_numbers(kept, threshold, Part())
+        page.mouse.up()
+        expect(page).to_have_url(re.compile(f"threshold={threshold:g}"))
+        value.fill("0.4321")
+        value.press("Enter")
+        assert screen.numbers() == expected_numbers(kept, 0.4321, Part())
+        value.fill("much")
+        value.press("Enter")
+        expect(value).to_have_value("0.4321")
+        screen.settle()
+        page.get_by_role("button", name="Best F1").click()
+        best = kept.evaluation.best_threshold.confidence
+        expect(value).to_have_value(f"{best:.3f}")
+        assert screen.numbers() == expected_numbers(kept, best, Part())
+
+    def test_the_table_chooses_sorts_and_is_downloaded_as_it_stands(self, app, kept, browser):
+        """A click on a row chooses only its class and another one all; a heading sorts; CSV and Parquet hold the rows
+        in the order of the screen, and the curve's CSV every distinct score."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.3")
+        screen = Screen(page)
+        page.get_by_role("columnheader", name="Recall").click()
+        page.locator(".classes .row").nth(2).click()
+        screen.settle()
+        expect(page).to_have_url(re.compile("classes=2"))
+        assert screen.numbers() == expected_numbers(kept, 0.3, Part(classes=(2,)))
+        page.locator(".classes .row").nth(2).click()
+        screen.settle()
+        expect(page).not_to_have_url(re.compile("classes="))
+        expect(page.locator(".classes .row .between").first).to_contain_text("–")
+        recalls = [cells[10] for cells in screen.rows()]
+        assert recalls == sorted(recalls, reverse=True)
+        on_screen = screen.rows()
+        settled_rows = downloaded(page, "classes.csv", "CSV", -1)
+        table = pd.read_csv(io.BytesIO(settled_rows))
+        assert [cells[0].removesuffix("weak").strip() for cells in on_screen] == table["Class"].tolist()
+        for column, heading in {
+            2: "Detections",
+            5: "AP50",
+            6: "TP",
+            9: "Precision",
+            10: "Recall",
+            12: "Best threshold",
+        }.items():
+            told = [f"{value:.3f}" if isinstance(value, float) else f"{value:,}" for value in table[heading].tolist()]
+            assert [cells[column] for cells in on_screen] == told, heading
+        assert [cells[4] for cells in on_screen] == [
+            f"{a:.3f} – {b:.3f}" for a, b in zip(table["AP low"], table["AP high"], strict=True)
+        ]
+        parquet = pd.read_parquet(io.BytesIO(downloaded(page, "classes.parquet", "Parquet", 0)))
+        pd.testing.assert_frame_equal(parquet.drop(columns="Weak"), table.drop(columns="Weak"), check_dtype=False)
+        curve = pd.read_csv(io.BytesIO(downloaded(page, "thresholds_curve.csv", "CSV", 1)))
+        swept = sweep(kept.evaluation.matches)
+        assert curve["confidence"].tolist() == swept.confidence.tolist()
+        assert curve["fp"].tolist() == swept.fp.tolist()
+
+
+def downloaded(page: Page, file_name: str, button: str, which: int) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).nth(which).click()
+    assert download.value.suggested_filename == file_name
+    return Path(download.value.path()).read_bytes()
+
+
+class TestManyAndNone:
+    def test_two_hundred_classes(self, app, workspace, browser):
+        """They are found by name and scrolled through; the table has only the rows in sight; grey lines are counted."""
+        kept = kept_run(workspace, "two hundred classes", 60, 200, seed=1)
+        page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.3")
+        assert page.locator(".bar .chips").evaluate("list => list.clientHeight") < 80
+        page.get_by_role("searchbox", name="Find a class").fill("class 17")
+        expect(page.locator(".bar .chip:visible")).to_have_count(11)
+        page.locator(".bar .chip:visible").first.click(modifiers=["Shift"])
+        expect(page.locator(".how-many")).to_have_text("1 of 200 classes")
+        assert page.locator(".classes .row").count() < 30
+        assert Screen(page).numbers()["tp"] in {
+            expected_numbers(kept, 0.3, Part(classes=(k,)))["tp"] for k in (17, *range(170, 180))
+        }
+        page.get_by_role("button", name="all", exact=True).click()
+        expect(page.locator(".note")).to_contain_text("further classes in grey")
+
+    def test_detections_that_cannot_be_had(self, app, kept, browser):
+        """Where the server no longer has them, every part says so instead of numbers."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}")
+        page.route("**/media/*", lambda route: route.fulfill(status=410, body=""))
+        page.evaluate("globalThis.smvizColumns.clear()")
+        page.get_by_role("radio", name="Data set").click()
+        Screen(page).settle()
+        page.get_by_role("radio", name="Overview").click()
+        expect(page.get_by_text("The detections could not be loaded").last).to_be_visible()

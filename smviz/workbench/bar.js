@@ -35,7 +35,7 @@ class Bar {
     this.find(".best").onclick = () => this.live.tell({ threshold: this.data.best }, true);
     const value = this.find(".value");
     value.onchange = () => this.type(value);
-    value.onkeydown = (event) => { if (event.key === "Escape") this.live.redraw(); };
+    value.onkeydown = (event) => { if (event.key === "Escape") this.untype(); };
     this.find(".iou").onchange = ({ target }) => this.live.tell({ iou: Number(target.value) }, true);
     this.find(".size").onchange = ({ target }) => this.live.tell({ area: Number(target.value) }, true);
     this.pressed = (event) => this.press(event);
@@ -84,7 +84,13 @@ class Bar {
   type(field) {
     const typed = Number(field.value.trim().replace(",", "."));
     if (field.value.trim() && typed >= 0 && typed <= 1) this.live.tell({ threshold: typed }, true);
-    else this.live.redraw();
+    else this.untype();
+  }
+
+  // What was typed gives way to what is in force.
+  untype() {
+    this.typed = null;
+    this.live.redraw();
   }
 
   report({ threshold, iou, area, classes }) {
@@ -123,7 +129,7 @@ class Bar {
     mark.hidden = line.hidden = best === null || best < 0 || best > 1;
     if (mark.hidden) return;
     write(mark, `${this.data.best_label} ${best.toFixed(3)}`);
-    mark.title = "Set the threshold to this one";
+    mark.setAttribute("aria-label", `Set the threshold to ${best.toFixed(3)}`);
     place(line, "left", alongSlider(best));
     place(mark, "left", `clamp(50px, ${alongSlider(best)}, calc(100% - 50px))`);
   }
