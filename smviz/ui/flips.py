@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import ArrayLike
 from smviz.intervals import Change, RateChanges, threshold_changes
 from smviz.matching import Floats, Integers
 from smviz.metrics import Counts
+from smviz.names import folded
 from smviz.operating import Changes, changes
 from smviz.store import Run, SavedThresholds
-from smviz.thresholds import values_of
+from smviz.thresholds import Thresholds, values_of
 from smviz.ui.crops import FN, FP, TP, Crops, show_crops
 from smviz.ui.derived import Derived
 from smviz.ui.frame import number
@@ -43,15 +45,16 @@ def present_thresholds(derived: Derived, kept: SavedThresholds | None) -> tuple[
         What they are in words, and the threshold, or that of each class [K].
     """
     names = derived.matches.ground_truth.class_names
+    saved = kept.thresholds if kept and _fits(kept.thresholds, names) else None
     st.subheader("What changes", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         against = ENTERED
-        if kept:
+        if saved:
             against = st.segmented_control(
                 "Now in use", (SAVED, ENTERED), default=SAVED, required=True, key="now", bind="query-params"
             )
-        if against == SAVED and kept:
-            return "saved", np.array(list(values_of(kept.thresholds, names).values()))
+        if against == SAVED and saved:
+            return "saved", np.array(list(values_of(saved, names).values()))
         value = st.number_input(
             "Threshold in use now",
             0.0,
@@ -65,6 +68,12 @@ def present_thresholds(derived: Derived, kept: SavedThresholds | None) -> tuple[
             help="What the chosen thresholds are compared with.",
         )
     return f"{value:.3f}", value
+
+
+def _fits(thresholds: Thresholds, class_names: Iterable[str]) -> bool:
+    """Whether they are for such classes at all: an imported run may have nothing to do with the endpoint."""
+    known = set(map(folded, thresholds.classes))
+    return not known or not known.isdisjoint(map(folded, class_names))
 
 
 def what_changes(
@@ -128,9 +137,9 @@ def _difference(changed: Change) -> str:
 
 def _pictures(derived: Derived, run: Run, chosen: Chosen, sorts: tuple[_Sort, ...]) -> None:
     labels = [one.label for one in sorts]
-    fullest = max(sorts[:3], key=lambda one: len(one.detections)) if len(sorts[0].detections) == 0 else sorts[0]
+    first = next(one.label for one in sorts if len(one.detections))
     label = st.segmented_control(
-        "Pictures of", labels, default=fullest.label, required=True, key="changes", bind="query-params"
+        "Pictures of", labels, default=first, required=True, key="changes", bind="query-params"
     )
     shown = sorts[labels.index(label)]
     if not len(shown.detections):

@@ -14,21 +14,24 @@ from smviz.ui.resources import store
 from smviz.ui.saved import Answering, keep, origin_in_words, read_file, values_in_words
 
 
-def keeping(what: Answering, kept: SavedThresholds | None, proposed: Callable[[], Thresholds] | None) -> None:
+def keeping(
+    what: Answering, kept: SavedThresholds | None, proposed: Callable[[], Thresholds] | None, same: bool
+) -> None:
     """Save the proposed thresholds for Detect, download them, or load others; and what is saved, to be removed.
 
     Args:
         what: whose thresholds they are.
         kept: those that are saved.
         proposed: makes the file of those that are proposed; None while their intervals are still computed.
+        same: whether what is saved is what is proposed.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="keeping"):
         if (
             st.button(
-                "Save for Detect",
+                "Saved for Detect" if same else "Save for Detect",
                 type="primary",
-                icon=":material/save:",
-                disabled=proposed is None,
+                icon=":material/check:" if same else ":material/save:",
+                disabled=proposed is None or same,
                 help=f"Keeps them for {plain(what.label)}: Detect starts with them.",
                 key="save thresholds",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,10 @@ class Proposal:
     def words(self) -> str:
         """The thresholds in short."""
         return f"{self.values:.3f}" if isinstance(self.values, float) else "one per class"
+
+    def of_each(self, class_names: Sequence[str]) -> Floats:
+        """The threshold of each class [K]."""
+        return np.broadcast_to(np.asarray(self.values, np.float64), len(class_names))
 
 
 @dataclass(frozen=True)

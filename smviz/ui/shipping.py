@@ -15,14 +15,14 @@ from smviz.choosing import Choice, ChosenThreshold, thresholds_of, variants_of
 from smviz.matching import Floats
 from smviz.records import Outcome
 from smviz.store import Run
-from smviz.thresholds import Threshold, Thresholds
+from smviz.thresholds import Threshold, Thresholds, values_of
 from smviz.ui.derived import Background, Derived
 from smviz.ui.flips import present_thresholds, what_changes
 from smviz.ui.frame import plain
 from smviz.ui.keeping import keeping
 from smviz.ui.proposal import EACH, LINE, Proposal, between, cards, proposed, span
 from smviz.ui.saved import answering_of, kept_for
-from smviz.ui.tables import THREE, table_height, titled_table
+from smviz.ui.tables import table_height, titled_table
 from smviz.ui.threshold_bar import Chosen, in_words
 from smviz.workbench import Part
 from smviz.workbench.curves import threshold_curve
@@ -42,7 +42,7 @@ def thresholds(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: 
     proposal = proposed(derived, run, chosen)
     if proposal.best.reason and proposal.scope != LINE:
         st.warning(
-            f"**No threshold: {plain(proposal.best.reason)}**  \nAsk for less, or ship it {LINE.lower()}.",
+            f"**No threshold: {plain(proposal.best.reason)}**  \nChoose another objective, or ship it {LINE.lower()}.",
             icon=":material/target:",
         )
         return
@@ -53,7 +53,11 @@ def thresholds(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: 
         _coming(work, "Intervals on resampled images, and the check on held-out ones")
     what = answering_of(run)
     kept = kept_for(what)
-    keeping(what, kept, (lambda: _file(proposal, choice, run, outcomes)) if choice else None)
+    names = derived.matches.ground_truth.class_names
+    same = kept is not None and np.array_equal(
+        list(values_of(kept.thresholds, names).values()), proposal.of_each(names)
+    )
+    keeping(what, kept, (lambda: _file(proposal, choice, run, outcomes)) if choice else None, same)
     _curve(derived, choice, chosen)
     before = present_thresholds(derived, kept)
     what_changes(derived, run, chosen, before, (proposal.words, proposal.values))
@@ -96,10 +100,12 @@ def _curve(derived: Derived, choice: Choice | None, chosen: Chosen) -> None:
     if drawn is None:
         _coming(work, "Bands on resampled images")
         return
-    st.caption(
-        f"Bands: {drawn.level:.0%} intervals at each threshold, {drawn.method}, at {len(drawn.confidence)} scores."
-        f"{' Shaded: the flat region.' if whole else ''} Drag the line to set the threshold by hand."
-    )
+    if np.isnan(drawn.f1.low).all():
+        method = "No bands: there is nothing to tell intervals from."
+    else:
+        scores = "1 score" if len(drawn.confidence) == 1 else f"{len(drawn.confidence)} scores"
+        method = f"Bands: {drawn.level:.0%} intervals at each threshold, {drawn.method}, at {scores}."
+    st.caption(f"{method}{' Shaded: the flat region.' if whole else ''} Drag the line to set the threshold by hand.")
 
 
 def _per_class(choice: Choice, present: float | Floats) -> None:
@@ -127,8 +133,9 @@ def _per_class(choice: Choice, present: float | Floats) -> None:
         }
     )
     titled_table("Thresholds per class", table, "thresholds.csv")
-    three = dict.fromkeys(("Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"), THREE)
-    st.dataframe(table, hide_index=True, column_config=three, height=table_height(len(rows)))
+    three = dict.fromkeys(("Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"), "{:.3f}")
+    shown = table.style.format(three, na_rep="—")
+    st.dataframe(shown, hide_index=True, height=table_height(len(rows)))
 
 
 def _remark(row: ChosenThreshold) -> str:
