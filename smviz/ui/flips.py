@@ -145,6 +145,20 @@ def _pictures(derived: Derived, run: Run, chosen: Chosen, sorts: tuple[_Sort, ..
     if not len(shown.detections):
         st.caption("There is none.")
         return
+    _line_above(derived, chosen, shown)
     kinds = np.full(len(shown.detections), shown.kind, np.uint8)
     crops = Crops(kinds, shown.detections, shown.objects)
     show_crops(derived, run, crops, chosen, f"changes {run.id} {label}")
+
+
+def _line_above(derived: Derived, chosen: Chosen, shown: _Sort) -> None:
+    """Offers to move the line below the detections that are shown: an opened image cuts where it stands."""
+    lowest = float(derived.matches.confidence[shown.detections].min())
+    if shown.kind == FN or chosen.threshold <= lowest:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        told = f"The line stands at {chosen.threshold:.3f}, above some of these: an opened image does not show them."
+        st.caption(f":material/info: {told}", width="content")
+        if st.button(f"Move the line to {lowest:.3f}", type="tertiary", icon=":material/arrow_left_alt:", key="lower"):
+            st.session_state["viewer threshold"] = lowest
+            st.rerun()

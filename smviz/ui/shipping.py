@@ -54,9 +54,8 @@ def thresholds(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: 
     what = answering_of(run)
     kept = kept_for(what)
     names = derived.matches.ground_truth.class_names
-    same = kept is not None and np.array_equal(
-        list(values_of(kept.thresholds, names).values()), proposal.of_each(names)
-    )
+    saved = values_of(kept.thresholds, names) if kept else {}
+    same = kept is not None and np.array_equal(list(saved.values()), proposal.of_each(names))
     keeping(what, kept, (lambda: _file(proposal, choice, run, outcomes)) if choice else None, same)
     _curve(derived, choice, chosen)
     before = present_thresholds(derived, kept)
@@ -133,8 +132,8 @@ def _per_class(choice: Choice, present: float | Floats) -> None:
         }
     )
     titled_table("Thresholds per class", table, "thresholds.csv")
-    three = dict.fromkeys(("Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"), "{:.3f}")
-    shown = table.style.format(three, na_rep="—")
+    three = ["Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"]
+    shown = table.style.format("{:.3f}", subset=three, na_rep="—")
     st.dataframe(shown, hide_index=True, height=table_height(len(rows)))
 
 
