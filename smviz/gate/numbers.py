@@ -98,7 +98,8 @@ class Numbers:
             return float(getattr(self.evaluation.sweep(name.class_id, self.iou).at(self.confidence), name.number))
         if name.class_id is None:
             return self.evaluation.numbers[name.number]
-        return float(self._class_values(name.number)[name.class_id])
+        values = self._class_values(name.number)[:, name.class_id]
+        return float(values.mean()) if len(values) else math.nan
 
     def interval(self, name: Name) -> Interval | None:
         """Its interval; None for what calls tell, which has none."""
@@ -135,22 +136,16 @@ class Numbers:
         return Name(text, number, names.index(class_name), class_name)
 
     def _class_values(self, number: str) -> Floats:
-        """One of the twelve numbers of each class, float64 [K]."""
-        matches = self.evaluation.matches
-        ious = np.array(matches.settings.ious)
-        letter = number[-1:]
+        """What one of the twelve numbers of a class is the mean of, float64 [T, K]."""
+        matches, letter = self.evaluation.matches, number[-1:]
         if number in {"AP50", "AP75"}:
-            at = np.isclose(ious, int(number[2:]) / 100)
-            found = self.evaluation.average_precision[at]
-        elif number.startswith("AP"):
-            found = (
-                average_precision(matches, _AREAS[letter]) if letter in _AREAS else self.evaluation.average_precision
-            )
-        elif letter in _AREAS:
-            found = average_recall(matches, matches.settings.max_detections[-1], _AREAS[letter])
-        else:
-            found = average_recall(matches, int(number[2:]))
-        return found.mean(axis=0) if len(found) else np.full(found.shape[1], np.nan)
+            at = np.isclose(matches.settings.ious, int(number[2:]) / 100)
+            return self.evaluation.average_precision[at]
+        if number.startswith("AP"):
+            return average_precision(matches, _AREAS.get(letter, "all"))
+        if letter in _AREAS:
+            return average_recall(matches, matches.settings.max_detections[-1], _AREAS[letter])
+        return average_recall(matches, int(number[2:]))
 
 
 def call_numbers(run: Run, outcomes: Iterable[Outcome]) -> dict[str, float]:

@@ -20,13 +20,13 @@ def junit_xml(verdicts: Sequence[Verdict], suite: str = "smviz") -> bytes:
     failed = sum(not verdict.passed for verdict in verdicts)
     counts = {"tests": str(len(verdicts)), "failures": str(failed), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
-    inside = ElementTree.SubElement(root, "testsuite", {"name": _xml(suite), **counts, "skipped": "0"})
+    inside = ElementTree.SubElement(root, "testsuite", {"name": _fit(suite), **counts, "skipped": "0"})
     for verdict in verdicts:
-        names = {"classname": f"smviz.{verdict.kind}", "name": _xml(verdict.asked), "time": "0"}
+        names = {"classname": f"smviz.{verdict.kind}", "name": _fit(verdict.asked), "time": "0"}
         case = ElementTree.SubElement(inside, "testcase", names)
         if not verdict.passed:
-            told = {"message": _xml(verdict.why), "type": verdict.kind}
-            ElementTree.SubElement(case, "failure", told).text = _xml(f"{verdict.asked}: {verdict.why}")
+            told = {"message": _fit(verdict.why), "type": verdict.kind}
+            ElementTree.SubElement(case, "failure", told).text = _fit(f"{verdict.asked}: {verdict.why}")
     ElementTree.indent(root)
     body: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
     return body + b"\n"
@@ -66,7 +66,7 @@ def _number(value: float, sign: str = "") -> str:
 
 def _code(text: str) -> str:
     """A code span: nothing in it is markup, a link or a mention; in a table a bar must be escaped even there."""
-    text = " ".join(text.split()).replace("|", "\\|")
+    text = " ".join(_fit(text).split()).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     gap = " " if "`" in text else ""
     return f"{fence}{gap}{text}{gap}{fence}"
@@ -74,9 +74,9 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """Text in which nothing is markup; a zero-width space keeps an @ from calling somebody."""
-    return re.sub(r"([\\`*_{}\[\]()<>#|~!&])", r"\\\1", " ".join(text.split())).replace("@", "@\u200b")
+    return re.sub(r"([\\`*_{}\[\]()<>#|~!&])", r"\\\1", " ".join(_fit(text).split())).replace("@", "@\u200b")
 
 
-def _xml(text: str) -> str:
-    """Text for XML 1.0, which has no way to write most control characters."""
+def _fit(text: str) -> str:
+    """Text without the control characters that XML 1.0 cannot say and no other reader wants."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
