@@ -133,7 +133,7 @@ def _per_class(choice: Choice, present: float | Floats) -> None:
     )
     titled_table("Thresholds per class", table, "thresholds.csv")
     three = ["Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"]
-    shown = table.style.format("{:.3f}", subset=three, na_rep="—")
+    shown = table.style.format("{:.3f}", subset=pd.Index(three), na_rep="—")
     st.dataframe(shown, hide_index=True, height=table_height(len(rows)))
 
 
