@@ -475,7 +475,7 @@ class TestManyAndNone:
     def test_detections_that_cannot_be_had(self, app, kept, browser):
         """Where the server no longer has them, every part says so instead of numbers."""
         page = browser(f"{app}/Evaluate?run={kept.run.id}")
-        page.route("**/media/*", lambda route: route.fulfill(status=410, body=""))
+        page.route("**/media/*", lambda route: route.fulfill(body=""))
         page.evaluate("globalThis.smvizColumns.clear()")
         page.get_by_role("radio", name="Data set").click()
         Screen(page).settle()

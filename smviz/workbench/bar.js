@@ -19,7 +19,10 @@ class Bar {
       settled: (state) => this.report(state),
     });
     this.wire();
-    this.observer = new ResizeObserver(() => this.live.redraw());
+    this.observer = new ResizeObserver(() => {
+      this.room = sizeOf(this.find(".histogram"));
+      this.live.redraw();
+    });
     this.observer.observe(this.root);
   }
 
@@ -161,8 +164,8 @@ class Bar {
   }
 
   paint(columns, state) {
-    const { pen, width, height } = penOn(this.find(".histogram")), { tp, fp } = histogramOf(columns, state, BINS);
-    if (!width) return;
+    if (!this.room?.width) return;
+    const { pen, width, height } = penOn(this.find(".histogram"), this.room), { tp, fp } = histogramOf(columns, state, BINS);
     const { colours } = this.data, parts = [{ bins: tp, colour: colours.tp }, { bins: fp, colour: colours.fp }];
     pen.globalAlpha = 0.25;
     paintBins(pen, parts, { width, height });

@@ -17,9 +17,16 @@ class ClassTable {
     this.active = null;
     this.sort = { column: null, falling: true };
     this.live = new Live({ draw: (columns, state) => this.draw(columns, state), fail: (error) => showFailure(this.root, error) });
-    this.grid.onscroll = () => this.live.redraw();
+    this.scrolled = 0;
+    this.grid.onscroll = () => {
+      this.scrolled = this.grid.scrollTop;
+      this.live.redraw();
+    };
     this.grid.onkeydown = (event) => this.press(event);
-    this.observer = new ResizeObserver(() => this.live.redraw());
+    this.observer = new ResizeObserver(() => {
+      this.room = { ...sizeOf(this.grid), head: this.find(".head").offsetHeight, spark: null };
+      this.live.redraw();
+    });
     this.observer.observe(this.grid);
   }
 
@@ -67,7 +74,7 @@ class ClassTable {
     else if (event.key === "Enter" && this.active !== null) this.choose(this.order[this.active]);
     else return;
     event.preventDefault();
-    const top = this.active * ROW, room = this.grid.clientHeight - this.find(".head").offsetHeight;
+    const top = this.active * ROW, room = this.room.height - this.room.head;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + ROW > this.grid.scrollTop + room) this.grid.scrollTop = top + ROW - room;
     this.live.redraw();
@@ -79,7 +86,7 @@ class ClassTable {
   }
 
   draw(columns, state) {
-    if (!this.grid.clientWidth) return; // folded away, or gone already
+    if (!this.room?.width) return; // folded away, or gone already
     const counts = countByClass(columns, state), known = this.data.state.area === state.area;
     const unknown = new Float64Array(columns.classNames.length).fill(NaN);
     this.values = {
@@ -99,9 +106,10 @@ class ClassTable {
   }
 
   fill(columns, state) {
-    const first = Math.max(0, Math.floor(this.grid.scrollTop / ROW) - SPARE);
-    const count = Math.min(this.order.length - first, Math.ceil(this.grid.clientHeight / ROW) + 2 * SPARE);
+    const first = Math.max(0, Math.floor(this.scrolled / ROW) - SPARE);
+    const count = Math.min(this.order.length - first, Math.ceil(this.room.height / ROW) + 2 * SPARE);
     while (this.rows.length < count) this.addRow();
+    if (count) this.room.spark ??= sizeOf(this.rows[0].cells.scores);
     const chosen = chosenClasses(columns, state.classes), sparks = sparksOf(columns, state);
     this.rows.forEach((row, i) => {
       row.element.hidden = i >= count;
@@ -159,7 +167,7 @@ class ClassTable {
   }
 
   spark(row, k, sparks, { threshold }) {
-    const { pen, width, height } = penOn(row.cells.scores), { colours } = this.data;
+    const { pen, width, height } = penOn(row.cells.scores, this.room.spark), { colours } = this.data;
     const bins = (part) => part.subarray(k * SPARK_BINS, (k + 1) * SPARK_BINS);
     const parts = [{ bins: bins(sparks.tp), colour: colours.tp }, { bins: bins(sparks.fp), colour: colours.fp }];
     pen.globalAlpha = 0.3;

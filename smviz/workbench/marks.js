@@ -11,9 +11,10 @@ function inThree(value) { return Number.isNaN(value) ? "—" : value.toFixed(3);
 
 function counted(count, one, many = `${one}s`) { return `${GROUPED.format(count)} ${count === 1 ? one : many}`; }
 
-// A pen in CSS pixels on a canvas that is as sharp as the screen.
-function penOn(canvas) {
-  const { clientWidth: width, clientHeight: height } = canvas, ratio = window.devicePixelRatio || 1;
+// A pen in CSS pixels on a canvas that is as sharp as the screen. Asking the canvas for its size lays the page out, so
+// at every move the size that is known is given.
+function penOn(canvas, { width, height } = sizeOf(canvas)) {
+  const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w) canvas.width = w;
   if (canvas.height !== h) canvas.height = h;
@@ -22,6 +23,8 @@ function penOn(canvas) {
   pen.clearRect(0, 0, width, height);
   return { pen, width, height, ratio };
 }
+
+function sizeOf(element) { return { width: element.clientWidth, height: element.clientHeight }; }
 
 // Bars from the bottom up, a colour for each part: [{ bins, colour }]. Square roots, or one full bin flattens the rest.
 function paintBins(pen, parts, { left = 0, width, height }) {

@@ -12,20 +12,20 @@ class Plot {
 
   set height(height) { place(this.root, "height", `${height}px`); }
 
-  get size() { return { width: this.root.clientWidth, height: this.root.clientHeight }; }
-
-  // What a layer that was drawn depends on beside the data: place, sharpness and theme.
-  get look() {
-    const { width, height } = this.size;
-    return `${width} ${height} ${window.devicePixelRatio} ${getComputedStyle(this.root).color}`;
+  // Place, sharpness and theme, which a layer depends on beside the data; asked for only when they may have changed.
+  measure() {
+    const style = getComputedStyle(this.root);
+    this.size = sizeOf(this.root);
+    this.scale = scaleOf(this.size.width, this.size.height);
+    this.text = style.color;
+    this.page = style.getPropertyValue("--page").trim();
+    this.font = style.fontFamily;
+    this.look = `${this.size.width} ${this.size.height} ${window.devicePixelRatio} ${this.text}`;
   }
-
-  x(value) { return MARGIN.left + value * (this.size.width - MARGIN.left - MARGIN.right); }
-  y(value) { return this.size.height - MARGIN.bottom - value * (this.size.height - MARGIN.top - MARGIN.bottom); }
 
   // The value at a place across the chart, 0 to 1.
   valueAt(x) {
-    const value = (x - MARGIN.left) / (this.size.width - MARGIN.left - MARGIN.right);
+    const value = (x - MARGIN.left) / this.scale.across;
     return Math.max(0, Math.min(1, value));
   }
 
@@ -36,10 +36,9 @@ class Plot {
 
   // An empty frame with its axes; returns the pen and a scale, so that lines need not ask the page for its size.
   begin() {
-    const { pen, width, height } = penOn(this.base), style = getComputedStyle(this.root);
-    const scale = this.scale = scaleOf(width, height);
-    pen.font = `12px ${style.fontFamily}`;
-    pen.fillStyle = pen.strokeStyle = style.color;
+    const { pen, height } = penOn(this.base, this.size), { scale, text } = this;
+    pen.font = `12px ${this.font}`;
+    pen.fillStyle = pen.strokeStyle = text;
     pen.lineWidth = 1;
     for (let i = 0; i <= 5; i++) {
       const value = i / 5, x = Math.round(scale.x(value)) + 0.5, y = Math.round(scale.y(value)) + 0.5;
@@ -56,7 +55,7 @@ class Plot {
     pen.fillText(this.across, (scale.x(0) + scale.x(1)) / 2, height - 6);
     if (this.up) this.upTitle(pen, scale);
     pen.globalAlpha = 1;
-    return { pen, scale, text: style.color };
+    return { pen, scale, text };
   }
 
   upTitle(pen, scale) {

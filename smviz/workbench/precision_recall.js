@@ -18,7 +18,10 @@ class PrecisionRecall {
       const near = this.nearest(this.plot.pointOf(event));
       if (near) this.live.tell({ threshold: Math.max(0, Math.min(1, near.confidence)) }, true);
     };
-    this.observer = new ResizeObserver(() => this.live.redraw());
+    this.observer = new ResizeObserver(() => {
+      this.plot.measure();
+      this.live.redraw();
+    });
     this.observer.observe(this.plot.root);
   }
 
@@ -31,6 +34,7 @@ class PrecisionRecall {
     this.data = data;
     this.drawn = null;
     this.plot.height = data.height;
+    this.plot.measure(); // this is called for another theme, too
     this.live.update(data);
   }
 
@@ -92,8 +96,7 @@ class PrecisionRecall {
 
   // Where each class stands at the threshold.
   mark(columns, state) {
-    const { pen } = penOn(this.plot.top), counts = countByClass(columns, state), { scale } = this.plot;
-    const page = getComputedStyle(this.root).getPropertyValue("--page").trim(), words = [];
+    const { scale, size, page } = this.plot, { pen } = penOn(this.plot.top, size), counts = countByClass(columns, state), words = [];
     if (this.pointed) this.ring(pen, this.pointed);
     for (const { k, colour } of this.lines) {
       words.push(`${columns.classNames[k]}: precision ${inThree(counts.precision[k])}, recall ${inThree(counts.recall[k])}`);
@@ -111,7 +114,7 @@ class PrecisionRecall {
   ring(pen, { x, y }) {
     pen.beginPath();
     pen.arc(x, y, 6, 0, 2 * Math.PI);
-    Object.assign(pen, { strokeStyle: getComputedStyle(this.root).color, lineWidth: 1.5 });
+    Object.assign(pen, { strokeStyle: this.plot.text, lineWidth: 1.5 });
     pen.stroke();
   }
 

@@ -16,7 +16,10 @@ class ThresholdCurve {
     this.plot = new Plot(this.find(".plot"), "Confidence");
     this.live = new Live({ draw: (columns, state) => this.draw(columns, state), fail: (error) => showFailure(this.root, error) });
     this.wire();
-    this.observer = new ResizeObserver(() => this.live.redraw());
+    this.observer = new ResizeObserver(() => {
+      this.plot.measure();
+      this.live.redraw();
+    });
     this.observer.observe(this.plot.root);
   }
 
@@ -52,6 +55,7 @@ class ThresholdCurve {
     this.data = data;
     this.drawn = null;
     this.plot.height = data.height;
+    this.plot.measure(); // this is called for another theme, too
     this.live.update(data);
   }
 
@@ -90,7 +94,7 @@ class ThresholdCurve {
 
   show(threshold) {
     const rates = this.at(rowAt(this.sweep, threshold)), handle = this.find(".handle");
-    place(handle, "transform", `translateX(${this.plot.x(threshold)}px)`);
+    place(handle, "transform", `translateX(${this.plot.scale.x(threshold)}px)`);
     for (const name of Object.keys(RATES)) write(this.find(`.${name}`), inThree(rates[name]));
     handle.setAttribute("aria-valuenow", threshold.toFixed(3));
     const words = Object.keys(RATES).map((name) => `${name} ${inThree(rates[name])}`).join(", ");
