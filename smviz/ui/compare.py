@@ -45,6 +45,11 @@ def two_runs(runs: tuple[Run, ...], live: Collection[str] = ()) -> tuple[Run, Ru
     )
     _demo_offer(runs, live)
     for letter, run in (("A", a), ("B", b)):
+        if not run.answered and run.id in live:
+            st.info(
+                f"Run {letter} is at work: it is compared as soon as it has ended.", icon=":material/hourglass_top:"
+            )
+            st.stop()
         if not run.answered:
             st.info(
                 f"No image of run {letter} has a reply, so there is nothing to compare. Choose another run, or call "
@@ -73,12 +78,10 @@ def compared(a: Run, b: Run) -> Compared:
 
 
 def _proposed(runs: tuple[Run, ...]) -> tuple[int, int]:
-    """The two newest that answered, the older one as A."""
-    answered = [place for place, run in enumerate(runs) if run.answered] or [0]
-    newest = answered[0]
-    alike = [place for place in answered[1:] if runs[place].source == runs[newest].source]
-    other = (alike or answered[1:] or [newest])[0]
-    return other, newest
+    """The newest that answered, and the newest other one over the same images; the older of the two is A."""
+    first, *others = sorted(range(len(runs)), key=lambda place: not runs[place].answered)
+    second = min(others, key=lambda place: (not runs[place].answered, runs[place].source != runs[first].source))
+    return max(first, second), min(first, second)
 
 
 def _picker(letter: str, name: str, runs: tuple[Run, ...], ids: list[str], start: int, live: Collection[str]) -> Run:
@@ -245,4 +248,4 @@ def _run_demo(variant: str) -> None:
         described(chosen.connection, DEMO_ENDPOINT).config,
         SAMPLE_SET,
     )
-    work_on(run)
+    work_on(run, workers=2)  # side by side with the other variant, whose latency counts too

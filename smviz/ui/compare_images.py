@@ -23,10 +23,11 @@ from smviz.viewer import ImageTruth, Pair, View, viewer
 
 MOST_ROWS = 1000  # of a table on the screen; the files have all
 MOST_PICTURES = 200  # rows with a thumbnail
-ROW_HEIGHT = 52
+ROW_HEIGHT = 44
 VIEWS: tuple[View, ...] = get_args(View)
 SIGNS = {"B better": 1, "A better": -1, "Even": 0}
-TABS = (*SIGNS, "All")
+ALL = "All"
+TABS = (ALL, *SIGNS)
 
 
 def images(compared: Compared, cuts: Cuts) -> None:
@@ -44,15 +45,15 @@ def _table_of(compared: Compared, cuts: Cuts) -> tuple[str, pd.DataFrame, Intege
     if not compared.comparison.labelled:
         order, table = compared.once(("differing", cuts.key), lambda: differing_table(compared, cuts))
         _title("Images by how much the runs differ", "images compared", table)
-        return "All", table, order
+        return ALL, table, order
     flips = compared.flips(*cuts.key)
     counts = {name: int(((np.sign(flips.gain) == sign) & (flips.flipped > 0)).sum()) for name, sign in SIGNS.items()}
-    counts["All"] = len(flips.gain)
+    counts[ALL] = len(flips.gain)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         tab = st.segmented_control(
             "Images",
             TABS,
-            default=max(SIGNS, key=lambda name: counts[name]) if not st.query_params.get("image") else "All",
+            default=ALL,
             required=True,
             format_func=lambda name: f"{name} · {counts[name]:,}",
             key="flipped",
@@ -77,7 +78,7 @@ def flipped_table(compared: Compared, cuts: Cuts, tab: str) -> tuple[Integers, p
     """A row for each image of a tab, the largest gain first: their places, and the table."""
     flips = compared.flips(*cuts.key)
     gain, flipped = flips.gain, flips.flipped
-    of_tab = np.ones(len(gain), np.bool_) if tab == "All" else (np.sign(gain) == SIGNS[tab]) & (flipped > 0)
+    of_tab = np.ones(len(gain), np.bool_) if tab == ALL else (np.sign(gain) == SIGNS[tab]) & (flipped > 0)
     chosen = np.flatnonzero(of_tab)
     order = chosen[np.lexsort((-flipped[chosen], -np.abs(gain[chosen])))]
     return order, pd.DataFrame(
