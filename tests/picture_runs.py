@@ -45,7 +45,12 @@ def boxes(image: int) -> np.ndarray:
 
 
 def picture_run(
-    store: Store, folder: Path, images: int, name: str = "pictures", failed: Sequence[int] = (), gone: Sequence[int] = ()
+    store: Store,
+    folder: Path,
+    images: int,
+    name: str = "pictures",
+    failed: Sequence[int] = (),
+    gone: Sequence[int] = (),
 ) -> Run:
     """A run with an object or false alarm missed or made here and there, by fixed seeds.
 
@@ -61,7 +66,7 @@ def picture_run(
     labels: list[dict[str, object]] = []
     rows = []
     for image in range(images):
-        told, frame = f"frame_{image:05d}.jpg", np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
+        told, frame = name_of(image), np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
         found = []
         for number, box in enumerate(boxes(image)):
             kind, crowd = (image + number) % 3, {"area": float(box[2] * box[3]), "iscrowd": 0}
@@ -78,11 +83,18 @@ def picture_run(
         path = folder / "gone.jpg" if image in gone else files[image % FILES]
         rows.append((ImageRef(told, path=path), outcome))
     truth = {
-        "images": [{"id": i, "file_name": f"frame_{i:05d}.jpg", "width": WIDTH, "height": HEIGHT} for i in range(images)],
+        "images": [
+            {"id": i, "file_name": f"frame_{i:05d}.jpg", "width": WIDTH, "height": HEIGHT} for i in range(images)
+        ],
         "categories": [{"id": k, "name": label} for k, label in enumerate(CLASSES)],
         "annotations": labels,
     }
     return store.keep_run(name, Preset("builtin-ssd", CLASSES), rows, "a test", json.dumps(truth).encode())
+
+
+def name_of(image: int) -> str:
+    """What an image is called."""
+    return f"frame_{image:05d}.jpg"
 
 
 def _edges(box: np.ndarray) -> np.ndarray:

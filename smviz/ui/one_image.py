@@ -64,6 +64,7 @@ def one_image(
         matches=ImageMatches(judged.taken, judged.ignored),
         selected=None if detection is None else _place(derived, image, detection),
         selected_truth=None if truth is None else int(np.searchsorted(np.flatnonzero(labels.image == image), truth)),
+        sync=derived.word,
         on_step=on_step,
     )
     page_link(

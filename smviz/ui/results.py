@@ -24,7 +24,7 @@ from smviz.ui.one_image import file_names, one_image
 from smviz.ui.resources import image_url, thumbnail
 from smviz.ui.threshold_bar import Chosen
 from smviz.workbench import Part
-from smviz.workbench.grid import Opened, as_sent, asked, opened, stepper
+from smviz.workbench.grid import as_sent, asked, opened, stepper
 from smviz.workbench.image_table import image_table
 from smviz.workbench.images import LINKED, Choice, from_link, image_grid, told_choice
 
@@ -47,6 +47,7 @@ class _Images:
         latency: milliseconds of those that were answered; NaN where it is not known.
         failures: those that failed, with the reason.
         about: the same as JSON, for the browser.
+        place: of each name.
     """
 
     names: tuple[str, ...]
@@ -54,6 +55,7 @@ class _Images:
     latency: tuple[float, ...]
     failures: tuple[tuple[str, str], ...]
     about: bytes
+    place: dict[str, int]
 
 
 def images(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chosen) -> None:
@@ -66,40 +68,42 @@ def images(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chos
     if not about.names:
         st.info("No image of the ground truth has a reply.", icon=":material/image:")
         return
-    _section(derived, run, about, chosen)
+    # What is large gets its address here: the fragment runs often.
+    live = derived.live(chosen.threshold, chosen.part)
+    url = image_url(about.about, "application/json", f"about the images of {run.id}")
+    _section(derived, run, about, chosen, live, url)
 
 
 @st.fragment
-def _section(derived: Derived, run: Run, about: _Images, chosen: Chosen) -> None:
+def _section(derived: Derived, run: Run, about: _Images, chosen: Chosen, live: dict[str, Any], url: str) -> None:
     key = f"images of {run.id}"
     told, version = asked(key), f"{run.id} {run.answered} {run.failed}"
-    linked = st.query_params.get("image")
-    place = {name: image for image, name in enumerate(about.names)}
     memory = opened(
         key,
         told,
         version,
         lambda image: about.names[image] if 0 <= image < len(about.names) else None,
-        linked if linked in place else None,
+        st.query_params.get("image"),
     )
+    image = about.place.get(memory.what)
     choice = told_choice(key) or from_link(st.query_params)
-    _keep_in_link(choice, memory)
+    _keep_in_link(choice, None if image is None else about.names[image])
     image_grid(
-        derived.live(chosen.threshold, chosen.part),
+        live,
         key=key,
-        about=image_url(about.about, "application/json", f"about {key}"),
+        about=url,
         version=version,
         failed=len(about.failures),
         turn=told.turn,
         tiles=_tiles(run, about, told.ids if told.version == version else ()),
-        opened=as_sent(key, memory, None if memory.what is None else place[memory.what], memory.what or ""),
+        opened=as_sent(key, memory, image, "" if image is None else about.names[image]),
         choice=choice,
-        file=_file(derived, about, chosen, key),
+        file=_file(derived, about, key),
         on_export=lambda: _asked_for_file(key),
         height=HEIGHT,
     )
-    if memory.what is not None:
-        _open(derived, run, about, place[memory.what], chosen, key)
+    if image is not None:
+        _open(derived, run, about, image, chosen, key)
     elif choice.view == "crops":
         _crops(derived, run, chosen)
 
@@ -162,9 +166,9 @@ def _tiles(run: Run, about: _Images, wanted: Iterable[int]) -> dict[int, dict[st
     return tiles
 
 
-def _keep_in_link(choice: Choice, memory: Opened) -> None:
+def _keep_in_link(choice: Choice, image: str | None) -> None:
     """Only what differs is written: every change of the address is sent to the browser."""
-    link = choice.link() | ({} if memory.what is None else {"image": memory.what})
+    link = choice.link() | ({} if image is None else {"image": image})
     for name in (*LINKED, "image"):
         if name in link and st.query_params.get(name) != link[name]:
             st.query_params[name] = link[name]
@@ -179,11 +183,15 @@ def _asked_for_file(key: str) -> None:
     st.session_state[f"{key}:export"] = st.session_state[key].export
 
 
-def _file(derived: Derived, about: _Images, chosen: Chosen, key: str) -> dict[str, Any] | None:
-    """The file that was just asked for: the rows that the browser shows, at the state that it shows them at."""
-    asked_for = st.session_state.pop(f"{key}:export", None)
-    if not asked_for:
-        return None
+def _file(derived: Derived, about: _Images, key: str) -> dict[str, Any] | None:
+    """The file that was asked for last: the rows that the browser shows, at the state that it shows them at.
+
+    It is told of in every run, as a run may be cut short; the browser takes it once.
+    """
+    asked_for = st.session_state.get(f"{key}:export")
+    made: dict[str, Any] | None = st.session_state.get(f"{key}:file")
+    if not asked_for or (made and made["turn"] == asked_for["turn"]):
+        return made
     state, settings = asked_for["state"], derived.matches.settings
     classes = None if state["classes"] is None else tuple(state["classes"])
     table = image_table(
@@ -202,7 +210,9 @@ def _file(derived: Derived, about: _Images, chosen: Chosen, key: str) -> dict[st
     else:
         columns = [column if isinstance(column, list) else column.tolist() for column in table.values()]
         data, name, kind = exports.table_csv(table, zip(*columns, strict=True)), "images.csv", "text/csv"
-    return {"turn": asked_for["turn"], "url": image_url(data, kind, f"file of {key}"), "name": name}
+    made = {"turn": asked_for["turn"], "url": image_url(data, kind, f"file of {key}"), "name": name}
+    st.session_state[f"{key}:file"] = made
+    return made
 
 
 def _all_of(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> _Images:
@@ -210,10 +220,11 @@ def _all_of(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> _Images:
     known = {outcome.image: outcome.reply.latency * 1000 for outcome in outcomes if outcome.reply}
     latency = tuple(known.get(name, float("nan")) for name in files)
     failures = tuple((outcome.image, outcome.failure.message) for outcome in outcomes if outcome.failure)
-    failed = tuple(name for name, _ in failures)
+    every = (*names, *(name for name, _ in failures))
     about = {
         "names": names,
         "latency": [None if value != value else round(value, 3) for value in latency],
         "failures": failures,
     }
-    return _Images((*names, *failed), (*files, *failed), latency, failures, json.dumps(about).encode())
+    place = {name: image for image, name in reversed(list(enumerate(every)))}  # of equal names the first counts
+    return _Images(every, (*files, *every[len(names) :]), latency, failures, json.dumps(about).encode(), place)
