@@ -11,7 +11,16 @@ from coco_sets import coco_json, columns, random_columns, random_set, results_js
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from smviz.annotations import Corrections, corrected, corrected_json, ground_truth_json, origin, parse_ground_truth
+from smviz.annotations import (
+    Corrections,
+    canonical_json,
+    corrected,
+    corrected_json,
+    ground_truth_json,
+    ground_truth_of,
+    origin,
+    parse_ground_truth,
+)
 from smviz.diagnosis import REASONS, ReviewSettings, probably_missing, probably_wrong
 from smviz.errors import BadAnnotations, StoreError, UnknownRun
 from smviz.evaluation import evaluate
@@ -19,6 +28,7 @@ from smviz.matching import match
 from smviz.records import ImageRef
 from smviz.reviewing import corrections_of, doubt_keys, judged_again, numbers
 from smviz.settings import Connection, Preset, Request
+from smviz.sources import from_bytes
 from smviz.store import Store
 
 BOX = (100, 100, 40, 40)
@@ -406,3 +416,62 @@ class TestStore:
         store.close()
         with pytest.raises(StoreError):
             store.decisions(run.id)
+
+
+def kept(data, name="labels.json", format="coco"):
+    """What is kept of a file, and the ground truth in it."""
+    with from_bytes([(name, data)]) as source:
+        truth = ground_truth_of(source, format)
+        return canonical_json(source, truth, format, "my labels"), truth
+
+
+class TestKeeping:
+    """What is kept with a run, for the corrected labels to be handed back as they came."""
+
+    def test_a_coco_file_keeps_everything(self):
+        """Every field of every entry; only "info" tells more."""
+        data, _ = kept(DATA)
+        told = json.loads(data)
+        assert told.pop("info") == {**FILE["info"], "smviz": {"format": "coco", "source": "my labels"}}
+        assert told == {name: value for name, value in FILE.items() if name != "info"}
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_it_is_read_as_before(self, seed):
+        """The same columns, and the same notes."""
+        data, truth = kept(json.dumps(random_set(seed)[0]).encode())
+        again = parse_ground_truth(data)
+        assert objects(again) == objects(truth)
+        assert (again.image_ids, again.category_ids, again.notes) == (
+            truth.image_ids,
+            truth.category_ids,
+            truth.notes,
+        )
+
+    def test_sizes_that_only_the_images_tell_are_added(self):
+        """The file alone would not be enough later."""
+        file = json.loads(DATA)
+        del file["images"][0]["width"]
+        with from_bytes([("labels.json", json.dumps(file).encode())]) as source:
+            truth = ground_truth_of(source, "coco", lambda name: (800, 600) if name == "a.jpg" else None)
+            data = canonical_json(source, truth, "coco")
+        image = json.loads(data)["images"][0]
+        assert (image["width"], image["height"], image["coco_url"]) == (800, 600, "http://x")
+        assert parse_ground_truth(data).image_sizes.tolist() == truth.image_sizes.tolist()
+
+    @pytest.mark.parametrize("info", [7, "ours", [], {"smviz": {"notes": ["before"]}}])
+    def test_an_info_that_cannot_tell_more(self, info):
+        """Then the labels are written anew, as those of other formats are; notes of before stay."""
+        data, truth = kept(json.dumps({**FILE, "info": info}).encode())
+        again = parse_ground_truth(data)
+        assert objects(again) == objects(truth)
+        assert origin(data).source == "my labels"
+        assert again.notes == truth.notes
+        assert "coco_url" not in data.decode() or info == []
+
+    def test_of_another_format_it_becomes_coco(self):
+        """Corners become left, top, width and height."""
+        annotations = [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [600, 400, 640, 480]}]
+        file = {"images": FILE["images"], "annotations": annotations}
+        data, truth = kept(json.dumps(file).encode(), format="jumpstart")
+        assert parse_ground_truth(data).ltwh.tolist() == truth.ltwh.tolist() == [[600, 400, 40, 80]]
+        assert origin(data).format == "jumpstart"

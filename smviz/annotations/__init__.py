@@ -6,6 +6,7 @@ found = read_results(Path("results.json"), truth)
 
 from smviz.annotations.correcting import Corrections, corrected, corrected_json
 from smviz.annotations.format import Format
+from smviz.annotations.keeping import canonical_json
 from smviz.annotations.origin import Origin, origin
 from smviz.annotations.reading import (
     FORMATS,
@@ -24,6 +25,7 @@ __all__ = [
     "Format",
     "Origin",
     "Proposal",
+    "canonical_json",
     "corrected",
     "corrected_json",
     "ground_truth_json",

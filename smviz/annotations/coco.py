@@ -93,13 +93,13 @@ def recognise_jumpstart(document: Document) -> str | None:
 
 def read(files: Files) -> GroundTruth:
     """The ground truth in the one COCO file of a source."""
-    document = _only(files)
+    document = only_document(files)
     return columns(_instances(document), document.name, files.unreadable)
 
 
 def read_jumpstart(files: Files) -> GroundTruth:
     """The ground truth in the one annotations.json of a source."""
-    document = _only(files)
+    document = only_document(files)
     instances = _instances(document)
     if not instances.categories:
         ids = {annotation.category_id for annotation in instances.annotations}
@@ -254,7 +254,7 @@ def _instances(document: Document) -> Instances:
         raise BadAnnotations(f"{document.name} is not read: {error}.", ADVICE) from error
 
 
-def _only(files: Files) -> Document:
+def only_document(files: Files) -> Document:
     """The one document of the format; where none looks like it, the only one there is.
 
     Raises:

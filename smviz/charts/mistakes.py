@@ -20,7 +20,9 @@ ERROR_COLOURS = {
     "Bkg": "#D55E00",
     "Miss": "#0072B2",
 }
-_UNSELECTED = {"marker": {"opacity": 0.45}, "textfont": {"color": "#8a94a3"}}
+_TEXT = {"color": "#8a94a3"}
+_SELECTED = {"marker": {"opacity": 1.0}, "textfont": _TEXT}
+_UNSELECTED = {"marker": {"opacity": 0.45}, "textfont": _TEXT}
 _SCALE = [[0.0, "rgba(15,157,143,0.04)"], [1.0, "rgba(15,157,143,0.65)"]]
 
 
@@ -70,6 +72,7 @@ def tide_figure(tide: Tide) -> go.Figure:
             y=names,
             orientation="h",
             marker={"color": [ERROR_COLOURS[name] for name in names]},
+            selected=_SELECTED,
             unselected=_UNSELECTED,
             text=[f"{gain:.3f}" for gain in gains],
             textposition="outside",
@@ -135,6 +138,7 @@ def breakdown_figure(breakdown: Breakdown, title: str) -> go.Figure:
             y=values[kept],
             name=name,
             marker={"color": colour},
+            selected=_SELECTED,
             unselected=_UNSELECTED,
             customdata=breakdown.objects[kept],
             hovertemplate="%{y:.3f}<extra>%{fullData.name} · %{x}, %{customdata} objects</extra>",

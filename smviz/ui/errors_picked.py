@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from smviz.diagnosis import FALSE, FOUND, MISSED, Evidence
@@ -65,7 +64,7 @@ def close() -> None:
 
 
 def clickable(
-    figure: go.Figure, chart: str, alt: str, words_of: Callable[[Mapping[str, Any]], tuple[str, ...] | None]
+    figure: Any, chart: str, alt: str, words_of: Callable[[Mapping[str, Any]], tuple[str, ...] | None]
 ) -> None:
     """A Plotly chart whose points open what is behind them.
 

@@ -20,10 +20,12 @@ Chart = Callable[[Derived, Chosen], Opened | None]
 
 def mistakes(derived: Derived, run: Run, chosen: Chosen) -> None:
     """The section."""
-    if not len(derived.matches) and not len(derived.matches.ground_truth):
-        st.info("There is neither a detection nor an object, so there is no error.", icon=":material/check_circle:")
+    if not len(derived.matches) and not derived.matches.positives().sum():
+        told = "There is neither a detection nor an object to be found, so there is no error."
+        st.info(told, icon=":material/check_circle:")
         return
-    _charts(derived, run, chosen)
+    with st.container(key="errors charts"):
+        _charts(derived, run, chosen)
     review(derived, run, chosen)
 
 

@@ -119,8 +119,8 @@ def _filtered(derived: Derived, doubts: Doubts, decisions: Mapping[str, str]) ->
     """The doubts to list, by reason, class and whether they are decided."""
     names = derived.matches.ground_truth.class_names
     counts = np.bincount(doubts.reason, minlength=len(REASONS))
-    by_reason, by_class, by_status = st.columns([5, 2, 3], vertical_alignment="bottom", gap="small")
-    reason = by_reason.pills(
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    reason = bar.pills(
         "Reason",
         [name for place, name in enumerate(REASONS) if counts[place]],
         format_func=lambda name: f"{TITLES[name]} {counts[REASONS.index(name)]:,}",
@@ -128,7 +128,7 @@ def _filtered(derived: Derived, doubts: Doubts, decisions: Mapping[str, str]) ->
         bind="query-params",
         label_visibility="collapsed",
     )
-    class_id = by_class.selectbox(
+    class_id = bar.selectbox(
         "Class",
         np.unique(doubts.class_id).tolist(),
         index=None,
@@ -136,8 +136,9 @@ def _filtered(derived: Derived, doubts: Doubts, decisions: Mapping[str, str]) ->
         placeholder="Every class",
         key="doubt class",
         label_visibility="collapsed",
+        width=200,
     )
-    status = by_status.segmented_control(
+    status = bar.segmented_control(
         "Status",
         list(STATUS),
         default="all",

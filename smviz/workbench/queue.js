@@ -1,7 +1,7 @@
 // Labels in doubt, one after the other: a virtual list, what is decided about each, and keys for it. Streamlit calls the
 // default export again whenever data or theme change.
 
-const ROW = 52; // CSS pixels
+const ROW = 70; // CSS pixels
 const BEYOND = 6; // rows drawn above and below the window
 
 const queues = new WeakMap();
