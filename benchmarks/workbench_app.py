@@ -50,7 +50,7 @@ def live(found: Derived) -> None:
             failed=0,
             turn=0,
             tiles={},
-            opened={},
+            opened={"turn": 0, "id": None, "title": "", "step": {"turn": 0, "by": 0}},
             choice=Choice(),
             file=None,
             on_export=lambda: None,
