@@ -269,7 +269,7 @@ class TestGallery:
     @pytest.mark.parametrize("view", ["table", "gallery", "crops"])
     def test_is_accessible(self, app, run, browser, view):
         """No finding of axe-core, in any view."""
-        page = browser(f"{app}/?run={run.id}&view={view}&at=0.7")
+        page = browser(f"{app}/?run={run.id}&view={view}")
         page.locator("[data-ready]").first.wait_for()
         expect(page.locator(".row:visible, .tile:visible").first).to_be_visible()
         found = Axe().run(page, {"include": [{"fromShadowDom": ["[data-ready]", ".pictures"]}]})
@@ -306,10 +306,10 @@ class TestStates:
 
     def test_crops_of_every_kind(self, app, run, browser):
         """Found, false and missed; of a missed object the object itself is selected in the viewer."""
-        page = browser(f"{app}/?run={run.id}&view=crops&at=0.7")
+        page = browser(f"{app}/?run={run.id}&view=crops")
         tile = page.locator(".crops .tile:visible")
         expect(tile.locator(".mark").first).to_have_text("FP")
-        page.get_by_text("Missed objects", exact=True).click()
+        page.get_by_role("radio", name="Missed objects").click()
         expect(tile.locator(".mark").first).to_have_text("FN")
         expect(tile.locator("img[src*='/media/']").first).to_be_visible()
         page.locator(".crops .grid").focus()

@@ -297,7 +297,7 @@ class Controls {
     const { title, menu } = COLUMNS[name], cell = made("div", name in SUMS && name !== "f1" || name === "latency" ? "number" : "");
     cell.setAttribute("role", "columnheader");
     cell.dataset.column = name;
-    if (name === "picture") cell.setAttribute("aria-label", "Picture");
+    if (name === "picture") cell.append(made("span", "unseen", "Picture"));
     else if (name === "scores") cell.append(Object.assign(made("span", "", title), { title: SCORES_MEAN }));
     else {
       const button = made("button", "", title);
