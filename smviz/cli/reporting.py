@@ -25,13 +25,22 @@ def report_command(given: argparse.Namespace) -> int:
     source = judged(given)
     options = Options(objective, given.confidence, given.iou, given.images, given.worst, given.title or "")
     subject = Subject(source.evaluation, source.run, source.outcomes, str(source.file or ""), _price(given, source))
-    report = make_report(subject, options, _reader(given, source))
+    report = make_report(subject, options, _reader(given, source), _tell_share if sys.stderr.isatty() else _say_nothing)
     tell_notes(source)
     for path, body in ((given.output, report.html), (given.json, report.json)):
         if path:
             write_bytes(path, body)
             print(f"{plain(str(path))}: {len(body) / 1024:,.0f} kB", file=sys.stderr)
     return 0
+
+
+def _tell_share(share: float) -> None:
+    """How far it is, on a line of the terminal that is overwritten."""
+    print(f"\rMaking the report: {share:.0%}", end="\n" if share == 1 else "", file=sys.stderr, flush=True)
+
+
+def _say_nothing(share: float) -> None:
+    """In a log, the files at the end are enough."""
 
 
 def _price(given: argparse.Namespace, source: Judged) -> float:

@@ -33,7 +33,7 @@ TIDE_MEANS = {
     "Miss": "an object that nothing found",
 }
 RATES = {"Precision": "precision", "Recall": "recall", "F1": "f1"}
-MOST_CONFUSED = 20
+MOST_CONFUSED = 12
 
 
 def key(*items: tuple[str, str, str]) -> str:

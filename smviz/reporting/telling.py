@@ -59,7 +59,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, le
         tag("tr", *(tag("td", cell, class_=style(column)) for column, cell in enumerate(row))) for row in rows
     )
     inside = (tag("thead", tag("tr", head)), tag("tbody", body))
-    return tag("div", tag("table", *inside, aria_label=caption), class_="scroll")
+    return tag("div", tag("table", *inside, aria_label=caption), class_="scroll", tabindex=0)
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
