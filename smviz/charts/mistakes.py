@@ -1,17 +1,13 @@
-"""Figures of what goes wrong: confusion, TIDE's errors, calibration, and where a detector is weak."""
+"""Figures of what goes wrong: TIDE's errors, calibration, and where a detector is weak."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from smviz.charts.curves import ACCENT, framed, plain
-from smviz.diagnosis import Breakdown, ConfusionMatrix, Reliability, Tide
+from smviz.diagnosis import Breakdown, Reliability, Tide
 
-BACKGROUND = "background"
-MOST_WRITTEN = 12  # classes whose counts are written into the cells
 ERROR_COLOURS = {
     "Cls": "#CC79A7",
     "Loc": "#E69F00",
@@ -23,43 +19,6 @@ ERROR_COLOURS = {
 _TEXT = {"color": "#8a94a3"}
 _SELECTED = {"marker": {"opacity": 1.0}, "textfont": _TEXT}
 _UNSELECTED = {"marker": {"opacity": 0.45}, "textfont": _TEXT}
-_SCALE = [[0.0, "rgba(15,157,143,0.04)"], [1.0, "rgba(15,157,143,0.65)"]]
-
-
-def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.Figure:
-    """A heat map of the matrix: a cell's colour is its share of the row, its text the count.
-
-    Rows are ground truth and columns predictions; background is the last of both.
-    """
-    names = [plain(name) for name in (*class_names, BACKGROUND)]
-    counts = matrix.counts
-    written = len(class_names) <= MOST_WRITTEN
-    places = list(range(len(names)))
-    figure = go.Figure(
-        go.Heatmap(
-            x=places,
-            y=places,
-            z=np.nan_to_num(matrix.by_truth()),
-            zmin=0,
-            zmax=1,
-            customdata=np.stack([counts, *np.meshgrid(np.array(names, object), np.array(names, object))], axis=-1),
-            hovertemplate=(
-                "%{customdata[2]} found as %{customdata[1]}: %{customdata[0]} (%{z:.0%} of the row)<extra></extra>"
-            ),
-            colorscale=_SCALE,
-            showscale=False,
-            xgap=1,
-            ygap=1,
-        )
-    )
-    for row, column in np.argwhere(counts > 0) if written else ():  # an annotation has the theme's colour of text
-        figure.add_annotation(x=column, y=row, text=f"{counts[row, column]:,}", showarrow=False)
-    step = 1 if len(names) <= 40 else 5
-    ticks = {"tickvals": places[::step], "ticktext": [_short(name) for name in names[::step]], "showgrid": False}
-    figure.update_xaxes(title="Found as", side="bottom", **ticks)
-    figure.update_yaxes(title="Labelled", autorange="reversed", **ticks)
-    height = 340 if written else 560
-    return figure.update_layout(margin={"l": 12, "r": 12, "t": 12, "b": 12}, height=height)
 
 
 def tide_figure(tide: Tide) -> go.Figure:
@@ -151,7 +110,3 @@ def breakdown_figure(breakdown: Breakdown, title: str) -> go.Figure:
         bargap=0.3,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:17]}…"

@@ -12,7 +12,7 @@ import streamlit as st
 from smviz import charts, diagnosis
 from smviz.diagnosis import Breakdown, Reliability
 from smviz.ui.derived import Derived
-from smviz.ui.errors_picked import KINDS, Opened, choose, clickable, close, picked
+from smviz.ui.errors_picked import KINDS, Opened, choose, clickable, close, latest, picked
 from smviz.ui.frame import number, plain
 from smviz.ui.threshold_bar import Chosen
 
@@ -142,7 +142,14 @@ def _breakdown(derived: Derived, chosen: Chosen, by: str) -> Breakdown:
     more: dict[str, Any] = {"near": derived.near} if by == "neighbour" else {}
     if by != "size":
         more["area"] = chosen.area
-    return BREAKDOWNS[by][1](derived.matches, chosen.threshold, chosen.iou, classes=chosen.classes, **more)
+    key = (by, chosen.threshold, chosen.iou, chosen.area, chosen.classes)
+    make = BREAKDOWNS[by][1]
+    return latest(
+        derived,
+        "breakdown",
+        key,
+        lambda: make(derived.matches, chosen.threshold, chosen.iou, classes=chosen.classes, **more),
+    )
 
 
 def _kind(words: tuple[str, ...], otherwise: str, evidence: diagnosis.Evidence) -> str:

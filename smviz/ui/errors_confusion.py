@@ -11,7 +11,7 @@ import streamlit as st
 from smviz import diagnosis
 from smviz.diagnosis import ConfusionMatrix
 from smviz.ui.derived import Derived
-from smviz.ui.errors_picked import Opened, pick, picked
+from smviz.ui.errors_picked import Opened, latest, pick, picked
 from smviz.ui.frame import plain
 from smviz.ui.tables import table_height
 from smviz.ui.threshold_bar import Chosen
@@ -47,12 +47,12 @@ def confusion(derived: Derived, chosen: Chosen) -> Opened | None:
 
 
 def _matrix(derived: Derived, chosen: Chosen) -> ConfusionMatrix:
-    key = ("confusion", chosen.threshold, chosen.iou, chosen.area)
-    kept = st.session_state.get("confusion matrix")
-    if kept is None or kept[0] is not derived or kept[1] != key:
-        matrix = diagnosis.confusion_matrix(derived.matches, chosen.threshold, chosen.iou, derived.near, chosen.area)
-        kept = st.session_state["confusion matrix"] = (derived, key, matrix)
-    whole: ConfusionMatrix = kept[2]
+    whole = latest(
+        derived,
+        "confusion",
+        (chosen.threshold, chosen.iou, chosen.area),
+        lambda: diagnosis.confusion_matrix(derived.matches, chosen.threshold, chosen.iou, derived.near, chosen.area),
+    )
     return whole.only(chosen.classes)
 
 

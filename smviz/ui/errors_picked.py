@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ from smviz.ui.crops import Crops, show_crops
 from smviz.ui.derived import Derived
 from smviz.ui.frame import plain
 from smviz.ui.threshold_bar import Chosen
+
+Result = TypeVar("Result")
 
 PARAMETER = "errors"
 KINDS = {"missed": MISSED, "false": FALSE, "found": FOUND}
@@ -37,6 +39,18 @@ class Opened:
     heading: str
     evidence: Evidence
     kind: str | None = None
+
+
+def latest(derived: Derived, name: str, key: Hashable, compute: Callable[[], Result]) -> Result:
+    """What was computed last under a name, computed anew when the key or the evaluation is another one.
+
+    For what follows the threshold: keeping it for every threshold would fill the memory.
+    """
+    slot = f"latest {name}"
+    kept: tuple[Derived, Hashable, Result] | None = st.session_state.get(slot)
+    if kept is None or kept[0] is not derived or kept[1] != key:
+        kept = st.session_state[slot] = (derived, key, compute())
+    return kept[2]
 
 
 def picked(chart: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from smviz.matching import Integers
 from smviz.reviewing import Numbers, corrections_of, doubt_keys, judged_again, numbers
 from smviz.store import Run
 from smviz.ui.derived import Derived
+from smviz.ui.errors_picked import latest
 from smviz.ui.frame import number, plain, show_error, shown_errors
 from smviz.ui.one_image import one_image
 from smviz.ui.resources import store
@@ -265,18 +266,11 @@ def _narrowed(chosen: Chosen) -> bool:
 
 
 def _after(derived: Derived, chosen: Chosen, corrections: Corrections) -> Numbers:
-    """Only the last evaluation is kept: it is as large as the first one."""
     digest = hashlib.blake2b(digest_size=16)
     for column in vars(corrections).values():
         digest.update(column.tobytes() + b"|")
-    kept = st.session_state.get("judged again")
-    if kept is None or kept[0] is not derived or kept[1] != digest.digest():
-        kept = st.session_state["judged again"] = (
-            derived,
-            digest.digest(),
-            judged_again(derived.evaluation, corrections),
-        )
-    return numbers(kept[2], chosen.threshold, chosen.iou)
+    again = latest(derived, "judged again", digest.digest(), lambda: judged_again(derived.evaluation, corrections))
+    return numbers(again, chosen.threshold, chosen.iou)
 
 
 def _doubts(derived: Derived) -> Doubts:
