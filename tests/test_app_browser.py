@@ -292,7 +292,7 @@ class TestEvaluate:
         """A higher threshold gives more precision and less recall; the link keeps it."""
         page = browser(run)
         expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
-        recall = page.locator(".bar .number.recall dd")
+        recall = page.locator(".live.bar .number.recall dd")
         expect(recall).not_to_have_text("…")
         before = recall.inner_text()
         page.get_by_role("slider", name="Confidence threshold").focus()
@@ -309,12 +309,7 @@ class TestEvaluate:
         """A click on an image's row opens it with true positives, false positives and misses; the link keeps it."""
         page = browser(run)
         section(page, "Images")
-        expect(page.get_by_text("Worst first")).to_be_visible()
-        table = page.locator('[data-testid="stDataFrame"]').last
-        table.scroll_into_view_if_needed()
-        box = table.bounding_box()
-        assert box
-        page.mouse.click(box["x"] + 15, box["y"] + 36 + 32)
+        page.locator(".images .row:visible").first.click()
         viewer = page.locator('[data-ready="1"]')
         expect(viewer).to_have_count(1)
         expect(page.locator(".marks")).to_contain_text("TP")
@@ -329,7 +324,7 @@ class TestEvaluate:
         page = browser(run)
         best = page.get_by_role("button", name="Best F1")
         loose = best.inner_text().split()[-1]
-        expect(page.locator(".bar .number.recall dd")).not_to_have_text("…")
+        expect(page.locator(".live.bar .number.recall dd")).not_to_have_text("…")
         page.get_by_role("combobox", name="IoU").select_option("0.85")
         expect(best).not_to_contain_text(loose)
         best.click()

@@ -87,7 +87,7 @@ def workspace(home: dict[str, str | None]) -> Store:
 
 
 def ready(page: Page, count: int) -> Page:
-    expect(page.locator("[data-ready]").first).to_have_attribute("data-ready", str(count))
+    expect(page.locator("[data-images]")).to_have_attribute("data-images", str(count))
     return page
 
 
@@ -270,9 +270,9 @@ class TestGallery:
     def test_is_accessible(self, app, run, browser, view):
         """No finding of axe-core, in any view."""
         page = browser(f"{app}/?run={run.id}&view={view}")
-        page.locator("[data-ready]").first.wait_for()
+        page.locator("[data-images]").first.wait_for()
         expect(page.locator(".row:visible, .tile:visible").first).to_be_visible()
-        found = Axe().run(page, {"include": [{"fromShadowDom": ["[data-ready]", ".pictures"]}]})
+        found = Axe().run(page, {"include": [{"fromShadowDom": ["[data-images]", ".pictures"]}]})
         assert found.response["passes"], "nothing was checked"
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found.response["violations"]] == []
 

@@ -9,6 +9,7 @@ const cropViews = new WeakMap();
 
 class CropView {
   constructor(parent) {
+    this.host = parent.host || parent;
     this.root = parent.querySelector(".crops");
     this.find = (name) => this.root.querySelector(name);
     this.box = this.find(".grid");
@@ -32,7 +33,7 @@ class CropView {
     this.opened.update(data.open, (by) => this.step(by));
     this.supply.update(data.version, data.answer);
     this.show();
-    this.root.dataset.ready = "1";
+    this.host.dataset.crops = data.count;
   }
 
   // The strip while one is open, the grid otherwise; its place is kept.

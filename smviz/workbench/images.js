@@ -126,7 +126,7 @@ class ImageView {
     this.grid.active = at < 0 ? null : at;
     this.controls.count(this.order.length);
     this.show();
-    this.host.dataset.ready = this.order.length;
+    this.host.dataset.images = this.order.length;
   }
 
   change(part) {
