@@ -113,7 +113,11 @@ def choose(
     for place, (name, swept, point) in enumerate(zip((POOLED, *names), every, points, strict=True)):
         class_id = place - 1 if place else None
         leans = class_id is not None and is_weak(swept.positives)
-        row = _leaning(name, swept, rows[0]) if leans else _own(name, class_id, swept, point, bootstrap, objective, iou)
+        if leans:
+            row = _leaning(name, swept, rows[0])
+        else:
+            step = _step(progress, place, len(every))
+            row = _own(name, class_id, swept, point, bootstrap, objective, iou, step)
         if held_out and not leans and images > 1:
             row = _judged_elsewhere(row, matches, objective, iou, class_id)
         rows.append(row)
@@ -188,11 +192,17 @@ def _own(
     bootstrap: Bootstrap,
     objective: Objective,
     iou: float,
+    progress: Progress | None,
 ) -> ChosenThreshold:
-    interval = bootstrap.threshold(objective, iou, class_id)
+    interval = bootstrap.threshold(objective, iou, class_id, progress)
     flat = flat_region(swept, objective, len(bootstrap.matches.ground_truth.image_names))
     weak = is_weak(swept.positives)
     return ChosenThreshold(name, swept.positives, interval, flat, swept.at(interval.point), weak, point.reason)
+
+
+def _step(progress: Progress | None, place: int, steps: int) -> Progress | None:
+    """The progress of one of the steps, as a part of all: the first takes as long as many classes together."""
+    return (lambda share: progress((place + share) / steps)) if progress else None
 
 
 def _leaning(name: str, swept: Sweep, pooled: ChosenThreshold) -> ChosenThreshold:

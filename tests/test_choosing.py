@@ -105,10 +105,12 @@ class TestChoose:
         assert choose(matches, per_class=False).classes == ()
 
     def test_progress(self, matches):
-        """It rises to 1, a step for each row; what it raises ends the work."""
+        """It rises to 1, also within a row; what it raises ends the work."""
         told = []
         choose(matches, progress=told.append)
-        assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
+        assert told == sorted(told)
+        assert told[-1] == 1
+        assert len([share for share in told if share < 0.25]) > 100
 
         def stop(share):
             raise InterruptedError

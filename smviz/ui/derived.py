@@ -174,9 +174,16 @@ class Derived:
         return self.once(("class intervals", number), lambda: self.bootstrap.classes(number))
 
     def choice(self, objective: Objective, iou: float) -> Background[Choice]:
-        """The thresholds for an objective, with intervals and what other images say of them."""
+        """The thresholds for an objective, with intervals and what other images say of them.
+
+        Only the choice that was asked for last is worked on.
+        """
+        wanted = ("choice", objective, iou)
+        for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == "choice" and key != wanted]:
+            if not self._kept[key].ended:
+                self._kept.pop(key).stop()
         return self.once(
-            ("choice", objective, iou),
+            wanted,
             lambda: self._begun(
                 lambda progress: choose(
                     self.matches, objective, iou, held_out=True, bootstrap=self.bootstrap, progress=progress

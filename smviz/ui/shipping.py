@@ -66,7 +66,7 @@ def thresholds(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: 
 
 @st.fragment(run_every=0.5)
 def _coming(work: Background[Any], what: str) -> None:
-    if work.result() is not None:
+    if work.ended:
         st.rerun()
     st.progress(work.share, f"{what} … {work.share:.0%}")
 
