@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from browser import ROOT, open_browser, start_app
 from coco_sets import coco_json, dense_set, random_columns, small_set
 from coco_sets import columns as columns_of
+from picture_runs import picture_run
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from smviz import metrics
@@ -214,6 +216,11 @@ def kept_run(folder: Path, name: str, images: int, classes: int, seed: int = 0) 
     return Kept(run, evaluation)
 
 
+def unused(name: str) -> str:
+    """A run's name that no test had before, also when this one is tried again."""
+    return f"{name} {secrets.token_hex(4)}"
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("home") / "ws"
@@ -240,7 +247,7 @@ def browser(playwright) -> Iterator[Callable[[str], Page]]:
         def patient(url: str) -> Page:
             page = open_page(url)
             page.set_default_timeout(SLOW)
-            expect(page.locator(".bar .number.recall dd")).not_to_have_text("…")
+            expect(page.locator(".live.bar .number.recall dd")).not_to_have_text("…")
             return page
 
         yield patient
@@ -253,7 +260,7 @@ class Screen:
         self.page = page
 
     def numbers(self) -> dict[str, str]:
-        return {name: self.page.locator(f".bar .number.{name} dd").inner_text() for name in RATES}
+        return {name: self.page.locator(f".live.bar .number.{name} dd").inner_text() for name in RATES}
 
     def curve(self) -> dict[str, str]:
         return {name: self.page.locator(f".legend .{name}").inner_text() for name in ("precision", "recall", "f1")}
@@ -273,7 +280,7 @@ class Screen:
         """Python has heard, and nothing is being drawn any more."""
         self.page.wait_for_load_state("networkidle")
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-        expect(self.page.locator(".bar .number.recall small")).not_to_have_text("…")
+        expect(self.page.locator(".live.bar .number.recall small")).not_to_have_text("…")
 
 
 def shown_number(value: float) -> str:
@@ -306,7 +313,7 @@ def without_average_precision(cells: list[str]) -> list[str]:
 
 def held_at(page: Page, threshold: float) -> None:
     """The pointer on the slider at a threshold, its button down."""
-    box = page.locator(".bar .slider").bounding_box()
+    box = page.locator(".live.bar .slider").bounding_box()
     assert box
     page.mouse.move(box["x"] + 8 + (box["width"] - 16) * threshold, box["y"] + 40, steps=4)
     page.mouse.down()
@@ -322,16 +329,16 @@ class TestFollowing:
         before = page.url
         held_at(page, 0.4)
         for at in (0.45, 0.62, 0.5):
-            box = page.locator(".bar .slider").bounding_box()
+            box = page.locator(".live.bar .slider").bounding_box()
             assert box
             page.mouse.move(box["x"] + 8 + (box["width"] - 16) * at, box["y"] + 40, steps=5)
-            threshold = float(page.locator(".bar .value").input_value())
+            threshold = float(page.locator(".live.bar .value").input_value())
             assert abs(threshold - at) < 0.01
             assert screen.numbers() == expected_numbers(kept, threshold, part)
             assert screen.curve() == {name: screen.numbers()[name] for name in screen.curve()}
             rows = [without_average_precision(cells) for cells in screen.rows()]
             assert rows == [expected_row(kept, k, threshold, part) for k in range(5)]
-            expect(page.locator(".bar .number.f1 small")).to_have_text("…")
+            expect(page.locator(".live.bar .number.f1 small")).to_have_text("…")
             assert page.url == before
         page.mouse.up()
         screen.settle()
@@ -339,7 +346,9 @@ class TestFollowing:
         rates = Bootstrap(kept.evaluation.matches).pooled_rates(threshold)
         for name in ("precision", "recall", "f1"):
             interval = getattr(rates, name)
-            expect(page.locator(f".bar .number.{name} small")).to_have_text(f"{interval.low:.3f} – {interval.high:.3f}")
+            expect(page.locator(f".live.bar .number.{name} small")).to_have_text(
+                f"{interval.low:.3f} – {interval.high:.3f}"
+            )
 
     def test_a_part_of_it_and_its_link(self, app, kept, browser):
         """IoU, sizes and classes change every number at once; a link restores them all, with intervals of just these;
@@ -349,11 +358,11 @@ class TestFollowing:
         assert screen.numbers() == expected_numbers(kept, 0.3, Part())
         page.get_by_role("combobox", name="IoU").select_option("0.75")
         page.get_by_role("combobox", name="Sizes").select_option("small")
-        chips = page.locator(".bar .chip")
+        chips = page.locator(".live.bar .chip")
         chips.nth(1).click()
         chips.nth(3).click()
         part = Part(0.75, "small", (0, 2, 4))
-        expect(page.locator(".bar .number.tp dd")).to_have_text(expected_numbers(kept, 0.3, part)["tp"])
+        expect(page.locator(".live.bar .number.tp dd")).to_have_text(expected_numbers(kept, 0.3, part)["tp"])
         assert screen.numbers() == expected_numbers(kept, 0.3, part)
         screen.settle()
         expect(page).to_have_url(re.compile("iou=0.75"))
@@ -361,12 +370,12 @@ class TestFollowing:
         assert again.numbers() == expected_numbers(kept, 0.3, part)
         again.settle()
         rates = Bootstrap(kept.evaluation.matches).pooled_rates(0.3, 0.75, "small", (0, 2, 4))
-        told = again.page.locator(".bar .number.recall small").inner_text()
+        told = again.page.locator(".live.bar .number.recall small").inner_text()
         assert told == f"{rates.recall.low:.3f} – {rates.recall.high:.3f}"
         best = operating_point(part.sweep(kept.evaluation.matches), F1, 40).confidence
         expect(again.page.get_by_role("button", name="Best F1")).to_contain_text(f"{best:.3f}")
         again.page.get_by_role("button", name="none", exact=True).click()
-        expect(again.page.locator(".bar .number.precision dd")).to_have_text("—")
+        expect(again.page.locator(".live.bar .number.precision dd")).to_have_text("—")
         again.page.get_by_role("button", name="all", exact=True).click()
         again.settle()
         expect(again.page).not_to_have_url(re.compile("classes="))
@@ -378,7 +387,7 @@ class TestFollowing:
         """[ and ] move the threshold from anywhere, a drag of the curve's line too, a typed one is taken exactly, and
         the objective's best is a click away."""
         page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.5")
-        screen, value = Screen(page), page.locator(".bar .value")
+        screen, value = Screen(page), page.locator(".live.bar .value")
         page.keyboard.press("]")
         page.keyboard.press("]")
         page.keyboard.press("Shift+{")
@@ -448,6 +457,38 @@ class TestFollowing:
         assert curve["fp"].tolist() == swept.fp.tolist()
 
 
+class TestAnOpenImage:
+    def test_follows_the_bar_and_moves_it(self, app, workspace, browser, tmp_path_factory):
+        """The picture shows the bar's threshold while it is held, and the bar that of the picture's slider; the address
+        has it when it is let go."""
+        with Store(workspace) as store:
+            run = picture_run(store, tmp_path_factory.mktemp("pictures"), 12, unused("pictures"))
+        page = browser(f"{app}/Evaluate?run={run.id}&section=Images&image=frame_00003.jpg&threshold=0.3")
+        screen, viewer = Screen(page), page.locator(".viewer")
+        expect(page.locator('[data-ready="1"]')).to_have_count(1)
+        expect(viewer.locator(".value")).to_have_text("0.30")
+        screen.settle()
+        held_at(page, 0.35)
+        box = page.locator(".live.bar .slider").bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * 0.6, box["y"] + 40, steps=4)
+        threshold = float(page.locator(".live.bar .value").input_value())
+        assert abs(threshold - 0.6) < 0.01
+        expect(viewer.locator(".value")).to_have_text(f"{threshold:.3f}".removesuffix("0"))
+        expect(page).to_have_url(re.compile(r"threshold=0\.3\b"))
+        page.mouse.up()
+        expect(page).to_have_url(re.compile(f"threshold={threshold:g}"))
+        screen.settle()
+        viewer.locator(".slider").focus()
+        viewer.locator(".slider").press("ArrowRight")
+        told = float(viewer.locator(".value").inner_text())
+        assert told != threshold
+        expect(page.locator(".live.bar .value")).to_have_value(f"{told:.3f}")
+        expect(page).to_have_url(re.compile(f"threshold={told:g}"))
+        screen.settle()
+        expect(viewer.locator(".value")).to_have_text(f"{told:.3f}".removesuffix("0"))
+
+
 def downloaded(page: Page, file_name: str, button: str, which: int) -> bytes:
     with page.expect_download() as download:
         page.get_by_role("button", name=button, exact=True).nth(which).click()
@@ -458,12 +499,12 @@ def downloaded(page: Page, file_name: str, button: str, which: int) -> bytes:
 class TestManyAndNone:
     def test_two_hundred_classes(self, app, workspace, browser):
         """They are found by name and scrolled through; the table has only the rows in sight; grey lines are counted."""
-        kept = kept_run(workspace, "two hundred classes", 60, 200, seed=1)
+        kept = kept_run(workspace, unused("two hundred classes"), 60, 200, seed=1)
         page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.3")
-        assert page.locator(".bar .chips").evaluate("list => list.clientHeight") < 80
+        assert page.locator(".live.bar .chips").evaluate("list => list.clientHeight") < 80
         page.get_by_role("searchbox", name="Find a class").fill("class 17")
-        expect(page.locator(".bar .chip:visible")).to_have_count(11)
-        page.locator(".bar .chip:visible").first.click(modifiers=["Shift"])
+        expect(page.locator(".live.bar .chip:visible")).to_have_count(11)
+        page.locator(".live.bar .chip:visible").first.click(modifiers=["Shift"])
         expect(page.locator(".how-many")).to_have_text("1 of 200 classes")
         assert page.locator(".classes .row").count() < 30
         assert Screen(page).numbers()["tp"] in {

@@ -16,6 +16,14 @@ from smviz.workbench import Part
 from smviz.workbench.bar import BarState, bar, reported
 
 OBJECTIVES = ("f1", "f0.5", "f2", "recall>=0.9", "precision>=0.95", "fp<=0.1", "cost(fp=1,fn=5)")
+# What follows the bar is below it, and stays in sight with it where the window is high enough.
+_STYLE = """<style>
+@media (min-height: 700px) and (min-width: 900px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: sticky; top: 0; z-index: 99; }
+  .st-key-bar { background: light-dark(LIGHT, DARK); padding-block: .4rem .6rem; }
+  [data-testid="stMain"] { scroll-padding-top: 250px; }
+}
+</style>"""
 AT_ONCE = 0.15  # seconds that a rerun waits for the intervals before it is shown without
 
 
@@ -66,7 +74,9 @@ class _Memory:
 
 def threshold_bar(derived: Derived, run: Run) -> Chosen:
     """Choose threshold, IoU, sizes, classes and objective; the threshold is the objective's best until it is moved."""
-    left, right = st.columns([5, 1], gap="medium")
+    st.html(_style())
+    with st.container(key="bar"):
+        left, right = st.columns([5, 1], gap="medium")
     with right:
         objective = _objective(run)
     memory = _remembered(derived, run, objective)
@@ -98,6 +108,12 @@ def threshold_bar(derived: Derived, run: Run) -> Chosen:
     if not rates.ended:
         _awaited(derived, state)
     return Chosen(state.threshold, state.part, objective, best)
+
+
+def _style() -> str:
+    """With the page's own colours, which its style sheets do not name."""
+    light, dark = (st.get_option(f"theme.{theme}.backgroundColor") or "Canvas" for theme in ("light", "dark"))
+    return _STYLE.replace("LIGHT", light).replace("DARK", dark)
 
 
 @st.fragment(run_every=0.4)
