@@ -169,8 +169,8 @@ class TestCompare:
         assert [int(n.sum()) for n in (agreement.both, agreement.only_a, agreement.only_b)] == [1, 0, 1]
 
     def test_ground_truth_without_an_object_is_ground_truth(self):
-        """Every detection is then a mistake."""
-        run = reading({"0.jpg": boxes((10, 10, 50, 0.9, 0))})
+        """Every detection of its classes is then a mistake; one of another class is left out."""
+        run = reading({"0.jpg": boxes((10, 10, 50, 0.9, 0), (99, 10, 50, 0.9, 2), names=(*NAMES, "other"))})
         found = compare(run, run, truth_of([], 1))
         assert found.labelled
         assert found.flips(0.5, 1.0).wrong_a.tolist() == [1]
