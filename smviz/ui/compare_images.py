@@ -14,8 +14,8 @@ from smviz.errors import SmvizError
 from smviz.matching import Integers, Matches
 from smviz.records import Detections, Outcome, Payload
 from smviz.store import Run
+from smviz.ui.compare_classes import downloads
 from smviz.ui.compare_cuts import Cuts, move
-from smviz.ui.compare_numbers import downloads
 from smviz.ui.compare_state import Compared
 from smviz.ui.frame import plain, show_error
 from smviz.ui.resources import image_url, picture_url, prepared, run_image, thumbnail

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from smviz import exports
-from smviz.comparing import Verdict, class_changes, signed, verdict
+from smviz.comparing import signed, verdict
 from smviz.intervals import Change
-from smviz.intervals.interval import percentile_interval
 from smviz.matching import Floats
 from smviz.pricing import cost_per_1000
 from smviz.store import Run
+from smviz.ui.compare_classes import CHANCE, class_chart, classes
 from smviz.ui.compare_cuts import Cuts
 from smviz.ui.compare_state import Changes, Compared
 from smviz.ui.frame import number, plain
 from smviz.ui.planning import usd
 from smviz.ui.running import connection_now, usd_per_hour
-from smviz.ui.tables import table_height
 
 AT_ONCE = 0.4  # seconds that the page waits for its intervals before it is shown without
 NUMBERS = {
@@ -30,13 +26,6 @@ NUMBERS = {
     "AP75": "at IoU 0.75",
 }
 RATES = {"Precision": "precision", "Recall": "recall", "F1": "f1"}
-CHANCE = "no difference beyond chance"
-CLASS_WORDS: dict[Verdict, str] = {
-    "better": "B better",
-    "worse": "A better",
-    "no difference": CHANCE,
-    "undefined": "nothing to tell it from",
-}
 
 
 def head(compared: Compared, cuts: Cuts) -> None:
@@ -74,10 +63,15 @@ def numbers(compared: Compared, cuts: Cuts) -> None:
     """The section: one table of accuracy, latency and cost, and the classes."""
     changes = compared.changes.result()
     rates = compared.rates(*cuts.key).result() if compared.comparison.labelled else None
-    _table(compared, cuts, changes, _by_rate(rates))
+    left, right = st.columns([1.35, 1], gap="large")
+    with left:
+        _table(compared, cuts, changes, _by_rate(rates))
+    if changes is not None and changes.classes:
+        with right:
+            class_chart(compared, changes)
     _settings(compared, cuts)
     if compared.comparison.labelled:
-        _classes(compared, changes)
+        classes(compared, changes)
 
 
 @st.fragment(run_every=0.5)
@@ -228,84 +222,4 @@ def _settings(compared: Compared, cuts: Cuts) -> None:
         f"COCO's protocol on {images:,} images with {int(compared.comparison.a.matches.positives().sum()):,} objects; "
         f"precision, recall and F1 at IoU {cuts.iou:.2f}.{chosen} Intervals by resampling the images, both runs alike "
         "(paired bootstrap). Each line is a test of its own: by chance alone one in twenty would differ."
-    )
-
-
-def _classes(compared: Compared, changes: Changes | None) -> None:
-    table = compared.once(("classes", changes is None), lambda: class_table(compared, changes))
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.subheader("Classes", anchor=False)
-        with st.container(horizontal=True, gap="small", width="content"):
-            downloads("classes compared", table, changes is None)
-    three = st.column_config.NumberColumn(format="%.3f")
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=table_height(len(table)),
-        column_config={
-            **dict.fromkeys(("AP A", "AP B"), three),
-            **{name: st.column_config.NumberColumn(format="%+.3f") for name in ("B − A", "Low", "High")},
-            "Low": st.column_config.NumberColumn("From", format="%+.3f", help="Where the 95 % interval begins"),
-            "High": st.column_config.NumberColumn("To", format="%+.3f", help="Where the 95 % interval ends"),
-            "p": st.column_config.NumberColumn(
-                "p (Holm)", format="%.2g", help="How often chance makes such a difference, corrected for many classes"
-            ),
-        },
-        alt="The AP of each class in both runs, and the difference",
-    )
-    tested = int(table["p"].notna().sum())
-    if changes is not None and tested:
-        found = int(table["Verdict"].isin(["B better", "A better"]).sum())
-        classes = f"{tested:,} {'class' if tested == 1 else 'classes'}"
-        st.caption(
-            f"{classes} tested together, {found:,} of them better in one run. Holm's correction keeps the chance that "
-            "even one of these is a false alarm at 5 % at most; the intervals are those of each class by itself."
-        )
-
-
-def downloads(title: str, table: pd.DataFrame, wait: bool = False) -> None:
-    """Buttons for the table that is on the screen, as CSV and as Parquet."""
-    name = title.replace(" ", "_")
-    for kind, mime, write in (
-        ("CSV", "text/csv", lambda: exports.table_csv(table.columns, table.itertuples(index=False))),
-        ("Parquet", "application/vnd.apache.parquet", lambda: table_parquet(table)),
-    ):
-        st.download_button(
-            kind,
-            write,
-            f"{name}.{kind.lower()}",
-            mime,
-            icon=":material/download:",
-            on_click="ignore",
-            key=f"download {title} {kind}",
-            disabled=wait,
-        )
-
-
-def table_parquet(table: pd.DataFrame) -> bytes:
-    """The table as Parquet; null where a number is undefined."""
-    out = io.BytesIO()
-    table.to_parquet(out, index=False)
-    return out.getvalue()
-
-
-def class_table(compared: Compared, changes: Changes | None) -> pd.DataFrame:
-    """A row for each class, the largest difference first; without intervals while they are being computed."""
-    unknown = Change(percentile_interval(math.nan, np.zeros(0), 0.95), math.nan)
-    given = (unknown,) * len(compared.truth.class_names) if changes is None else changes.classes
-    rows = class_changes(compared.comparison, given)
-    rows = tuple(sorted(rows, key=lambda row: -abs(row.b - row.a) if row.objects else math.inf))
-    return pd.DataFrame(
-        {
-            "Class": [row.name for row in rows],
-            "Objects": [row.objects for row in rows],
-            "Images": [row.images for row in rows],
-            "AP A": [row.a for row in rows],
-            "AP B": [row.b for row in rows],
-            "B − A": [row.b - row.a for row in rows],
-            "Low": [row.change.interval.low for row in rows],
-            "High": [row.change.interval.high for row in rows],
-            "p": [row.p for row in rows],
-            "Verdict": ["…" if changes is None else CLASS_WORDS[row.verdict] for row in rows],
-        }
     )
