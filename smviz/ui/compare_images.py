@@ -33,7 +33,7 @@ TABS = (ALL, *SIGNS)
 def images(compared: Compared, cuts: Cuts) -> None:
     """The section: the table of images, and below it the one that is open."""
     tab, table, order = _table_of(compared, cuts)
-    name = _picked(compared, tab, table, order)
+    name = _picked(compared, cuts, tab, table, order)
     if name is None:
         st.caption(":material/touch_app: Select a row to see the image, with the boxes of both runs.")
         return
@@ -113,7 +113,7 @@ def _names(compared: Compared, order: Integers) -> list[str]:
     return [compared.comparison.images[place][0].image for place in order.tolist()]
 
 
-def _picked(compared: Compared, tab: str, table: pd.DataFrame, order: Integers) -> str | None:
+def _picked(compared: Compared, cuts: Cuts, tab: str, table: pd.DataFrame, order: Integers) -> str | None:
     """The image of the address bar, or the one that a person selects in the table."""
     linked = st.query_params.get("image")
     if linked is not None and linked not in compared.place:
@@ -135,7 +135,8 @@ def _picked(compared: Compared, tab: str, table: pd.DataFrame, order: Integers) 
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": rows[:1], "columns": [], "cells": []}},
-        key=f"compared images {tab} {_opened_elsewhere(tab, linked)}",
+        # A row stands for another image where thresholds or runs change, and a selection is a row.
+        key=f"compared images {compared.a.id} {compared.b.id} {tab} {cuts.key} {_opened_elsewhere(tab, linked)}",
         column_config={
             "Picture": st.column_config.ImageColumn("", width=80),
             "Gain of B": st.column_config.NumberColumn(
