@@ -125,7 +125,32 @@ class TestConfusion:
         matrix = confusion_matrix(match(*small_set(objects, [(0, 1, BOX, 0.9)], classes=5)), 0.5)
         assert matrix.most_confused(2).tolist() == [1, 3]
         assert matrix.most_confused(3).tolist() == [0, 1, 3]
+        assert matrix.most_confused(1).tolist() == [3]
+        assert matrix.most_confused(0).tolist() == []
         assert matrix.most_confused(99).tolist() == [0, 1, 2, 3, 4]
+
+    def test_the_most_frequent_pairs_stand_beside_each_other(self):
+        """Of many classes that are each confused with another one, the matrix gets whole pairs."""
+        objects = [(image, image, BOX) for image in range(8)]
+        detections = [(image, 19 - image, BOX, 0.9) for image in range(8)]
+        more = [(8, 5, BOX), (8, 5, FAR)], [(8, 14, BOX, 0.9), (8, 14, FAR, 0.9)]
+        found = match(*small_set(objects + more[0], detections + more[1], images=9, classes=20))
+        assert confusion_matrix(found, 0.5).most_confused(4).tolist() == [0, 5, 14, 19]
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_of_some_classes(self, seed):
+        """Only cases with a side of these classes are left, each in its cell."""
+        matches = match(*random_columns(seed))
+        whole = confusion_matrix(matches, 0.3)
+        part = whole.only([0])
+        expected = whole.counts.copy()
+        expected[1:, 1:] = 0
+        np.testing.assert_array_equal(part.counts, expected)
+        for row, column in np.ndindex(*part.counts.shape):
+            assert len(part.evidence(row, column)) == part.counts[row, column]
+        any_case = (expected + expected.T).sum(axis=1)[:-1]
+        assert part.concerned().tolist() == np.flatnonzero(any_case).tolist()
+        assert whole.only(None) is whole
 
 
 class TestBreakdowns:

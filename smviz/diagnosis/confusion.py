@@ -78,12 +78,19 @@ class ConfusionMatrix(Columns):
         return classes[classes < len(self.counts) - 1]
 
     def most_confused(self, most: int) -> Integers:
-        """The classes with the most errors among each other and with background, int64, ascending; at most so many."""
-        errors = self.counts.copy()
+        """The classes of the most frequent confusions, int64, ascending; at most so many.
+
+        Both classes of the most frequent pair, then of the next one, and where no pair is left those that are missed
+        or found on nothing most often.
+        """
+        errors, last = self.counts.copy(), len(self.counts) - 1
         np.fill_diagonal(errors, 0)
-        between = errors[:-1, :-1]
-        weight = between.sum(axis=0) + between.sum(axis=1) + (errors[-1, :-1] + errors[:-1, -1]) / (errors.sum() + 1)
-        return np.sort(np.argsort(-weight, kind="stable")[:most])
+        order = np.argsort(-errors[:-1, :-1], axis=None, kind="stable")
+        order = order[: np.count_nonzero(errors[:-1, :-1])]
+        alone = np.argsort(-(errors[:-1, last] + errors[last, :-1]), kind="stable")
+        ranked = np.concatenate([np.stack(np.divmod(order, max(last, 1)), axis=1).ravel(), alone])
+        _, first = np.unique(ranked, return_index=True)
+        return np.sort(ranked[np.sort(first)[:most]])
 
     def by_truth(self) -> Floats:
         """The share of each row, float64 [K + 1, K + 1]: what became of the objects; NaN for an empty row."""

@@ -33,7 +33,7 @@ BREAKDOWNS: dict[str, tuple[str, Callable[..., Breakdown]]] = {
     "neighbour": ("Nearest neighbour", diagnosis.by_neighbour),
 }
 _OF_CURVE = ("missed", "false", "missed")  # what the bars of recall, precision and AP open
-_CLICK = ":material/touch_app: Click a bar to see its pictures."
+_CLICK = ":material/touch_app: Click a bar, or its name below, to see its pictures."
 
 
 def costs(derived: Derived, chosen: Chosen) -> Opened | None:

@@ -142,8 +142,10 @@ class _Words:
         seen: set[str] = set()
         self._words: list[str] = []
         for place, name in enumerate(self.shown):
-            self._words.append(f"{name}#{place}" if name in seen else name)
-            seen.add(self._words[-1])
+            while name in seen:
+                name += f"#{place}"
+            seen.add(name)
+            self._words.append(name)
 
     def word(self, place: int) -> str:
         return self._words[place]
