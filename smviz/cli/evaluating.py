@@ -27,7 +27,7 @@ from smviz.gate import (
     parse_max_drop,
 )
 from smviz.intervals import Interval
-from smviz.reporting.numbers import At, numbers_document
+from smviz.reporting.numbers import RATES, At, numbers_document
 
 
 def evaluate_command(given: argparse.Namespace) -> int:
@@ -90,7 +90,7 @@ def _print(given: argparse.Namespace, source: Judged, numbers: Numbers, verdicts
     if given.json:
         print_json(numbers_document(evaluation, source.notes, bootstrap, at))
         return
-    names = [numbers.find(name) for name in (*evaluation.numbers, *(("precision", "recall", "f1") if at else ()))]
+    names = [numbers.find(name) for name in (*evaluation.numbers, *(RATES if at else ()))]
     values = [(name.text, number(numbers.value(name))) for name in names]
     if bootstrap is None:
         print_table(("number", "value"), values)

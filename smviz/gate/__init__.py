@@ -2,13 +2,12 @@
 
 from smviz.gate.asking import Check, MaxDrop, parse_check, parse_max_drop
 from smviz.gate.baseline import StoredNumbers, on_common_images
-from smviz.gate.numbers import CALL_NUMBERS, RATES, Name, Numbers, call_numbers
+from smviz.gate.numbers import CALL_NUMBERS, Name, Numbers, call_numbers
 from smviz.gate.verdicts import Verdict, judge_check, judge_drops
 from smviz.gate.writing import junit_xml, markdown
 
 __all__ = [
     "CALL_NUMBERS",
-    "RATES",
     "Check",
     "MaxDrop",
     "Name",

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from smviz.errors import BadSetting
 from smviz.evaluation import Evaluation, evaluate
-from smviz.gate.numbers import RATES, Name, Numbers
+from smviz.gate.numbers import Name, Numbers
 from smviz.records import GroundTruth
+from smviz.reporting.numbers import RATES
 
 _ADVICE = "Give what `smviz evaluate --json` printed, or the JSON of a report, or a run, or COCO results."
 

@@ -16,10 +16,10 @@ from smviz.matching import Floats
 from smviz.metrics import average_precision, average_recall
 from smviz.operating import fingerprint
 from smviz.records import Outcome
+from smviz.reporting.numbers import RATES
 from smviz.runner.progress import quantiles
 from smviz.store import Run
 
-RATES = ("precision", "recall", "f1")
 COUNTS = ("failures", "unanswered")
 CALL_NUMBERS = (*COUNTS, "latency_p50", "latency_p95", "latency_p99")
 """Images that failed; images without a reply, failed or not called yet; seconds from send to last byte."""

@@ -10,8 +10,9 @@ from typing import Literal
 from smviz.errors import BadSetting
 from smviz.gate.asking import Check, MaxDrop
 from smviz.gate.baseline import StoredNumbers
-from smviz.gate.numbers import CALL_NUMBERS, COUNTS, RATES, Name, Numbers
+from smviz.gate.numbers import CALL_NUMBERS, COUNTS, Name, Numbers
 from smviz.intervals import COCO_NUMBERS, Change, Difference, Interval, difference
+from smviz.reporting.numbers import RATES
 
 _SAME = 1e-12  # numbers that were added up in another order
 
