@@ -272,9 +272,52 @@ class TestGallery:
         page = browser(f"{app}/?run={run.id}&view={view}")
         page.locator("[data-images]").first.wait_for()
         expect(page.locator(".row:visible, .tile:visible").first).to_be_visible()
+        expect(page.locator("img[src*='/media/']:visible").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator('[data-stale="true"]')).to_have_count(0)
         found = Axe().run(page, {"include": [{"fromShadowDom": ["[data-images]", ".pictures"]}]})
         assert found.response["passes"], "nothing was checked"
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found.response["violations"]] == []
+
+
+@pytest.fixture(scope="module")
+def evaluate(home) -> Iterator[str]:
+    """The page itself."""
+    with start_app(ROOT / "streamlit_app.py", home) as url:
+        yield f"{url}/Evaluate"
+
+
+class TestEvaluate:
+    def test_bar_gallery_and_viewer_follow_each_other(self, evaluate, run, evaluation, browser):
+        """Dragging the bar changes the tiles at once and their order when it is let go; the viewer moves it too."""
+        page = ready(browser(f"{evaluate}?run={run.id}&section=Images&view=gallery&threshold=0.4"), IMAGES - 1)
+        tiles = page.locator(".images .tile:visible .name")
+        expect(tiles.first).to_have_text(worst_first(evaluation, 0.4)[0])
+        before = tiles.all_inner_texts()
+        rate = page.locator(".images .presets small").nth(2)  # with FN
+        slider = page.get_by_role("slider", name="Confidence threshold")
+        box = slider.bounding_box()
+        assert box
+        along = lambda share: box["x"] + 8 + share * (box["width"] - 16)  # noqa: E731
+        page.mouse.move(along(0.4), box["y"] + box["height"] - 11)
+        page.mouse.down()
+        page.mouse.move(along(0.7), box["y"] + box["height"] - 11, steps=5)
+        expect(rate).not_to_have_text(str(sum(row.fn > 0 for row in evaluation.image_table(0.4))))
+        assert tiles.all_inner_texts() == before
+        page.mouse.up()
+        expect(page).to_have_url(re.compile(r"threshold=0\.(69|7)"))
+        threshold = float(parse_qs(urlsplit(page.url).query)["threshold"][0])
+        expect(tiles.first).to_have_text(worst_first(evaluation, threshold)[0])
+        tiles.first.click()
+        expect(page.locator('[data-ready="1"] .stage')).to_be_visible()
+        page.locator(".stage").focus()
+        page.keyboard.press("[")
+        expect(page).not_to_have_url(re.compile(rf"threshold={threshold:g}(&|$)"))
+        moved = float(parse_qs(urlsplit(page.url).query)["threshold"][0])
+        assert 0 < threshold - moved < 0.02
+        page.get_by_role("button", name="Back to the images").click()
+        expect(rate).to_have_text(str(sum(row.fn > 0 for row in evaluation.image_table(moved))))
+        no_traceback(page)
 
 
 class TestStates:
@@ -385,15 +428,16 @@ ASK = """([source, classes, texts]) => {
 }"""
 
 
-class TestFilter:
-    @pytest.fixture(scope="class")
-    def answers(self, playwright) -> dict[str, Any]:
-        """What the language makes of each text: the images of three for which it holds, or what is wrong."""
-        texts, source = [*HOLDS, *WRONG], (WORKBENCH / "query.js").read_text(encoding="utf-8")
-        with open_browser(playwright) as open_page:
-            told = open_page("about:blank").evaluate(ASK, [source, ["car", "truck", "traffic light"], texts])
-        return dict(zip(texts, told, strict=True))
+@pytest.fixture(scope="module")
+def answers(playwright) -> dict[str, Any]:
+    """What the language makes of each text: the images of three for which it holds, or what is wrong."""
+    texts, source = [*HOLDS, *WRONG], (WORKBENCH / "query.js").read_text(encoding="utf-8")
+    with open_browser(playwright) as open_page:
+        told = open_page("about:blank").evaluate(ASK, [source, ["car", "truck", "traffic light"], texts])
+    return dict(zip(texts, told, strict=True))
 
+
+class TestFilter:
     @pytest.mark.parametrize("text", HOLDS)
     def test_holds_for(self, answers, text):
         """Numbers, texts, classes, their joining and their precedence."""

@@ -123,7 +123,7 @@ def _open(derived: Derived, run: Run, about: _Images, image: int, chosen: Chosen
 def _crops(derived: Derived, run: Run, chosen: Chosen) -> None:
     """The crops of one kind, of all classes that are counted or of one of them."""
     names, counted = derived.matches.ground_truth.class_names, chosen.part.classes
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         kind = st.segmented_control(
             "Kind",
             list(KINDS),

@@ -39,7 +39,10 @@ class CropView {
   // The strip while one is open, the grid otherwise; its place is kept.
   show() {
     const open = this.opened.id !== null, { count } = this.data, was = this.box.hidden;
-    if (open && !was) this.place = this.box.scrollTop;
+    if (open && !was && this.grid.make) {
+      this.place = this.box.scrollTop;
+      holdPlace(this.root);
+    }
     this.find(".strip").hidden = !open;
     this.box.hidden = open || !count;
     this.find(".empty").hidden = open || count > 0;

@@ -224,6 +224,31 @@ class Opened {
   close() { document.removeEventListener("keydown", this.press); }
 }
 
+// What is opened comes a moment later, and the page is short meanwhile: the top of this part stays where it was, until
+// a person scrolls.
+const HOLDING = 4000; // milliseconds
+
+function holdPlace(root) {
+  const top = root.getBoundingClientRect().top, end = performance.now() + HOLDING, moves = ["wheel", "pointerdown", "keydown", "touchstart"];
+  let over = false;
+  const stop = () => { over = true; };
+  const hold = () => {
+    if (over || performance.now() > end || !root.isConnected) return moves.forEach((move) => window.removeEventListener(move, stop, true));
+    const off = root.getBoundingClientRect().top - top;
+    if (Math.abs(off) > 1) scrollerOf(root).scrollTop += off;
+    return requestAnimationFrame(hold);
+  };
+  requestAnimationFrame(() => moves.forEach((move) => window.addEventListener(move, stop, { capture: true, passive: true })));
+  requestAnimationFrame(hold);
+}
+
+function scrollerOf(root) {
+  for (let at = root.getRootNode().host ?? root; at; at = at.parentElement) {
+    if (/auto|scroll/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight) return at;
+  }
+  return document.scrollingElement;
+}
+
 // The strip that stands in the place of the grid while an item is open below.
 function wireStrip(strip, { back, step }) {
   strip.querySelector(".back").onclick = back;

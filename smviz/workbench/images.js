@@ -14,7 +14,7 @@ const SORTS = {
 };
 const ASCENDING = new Set(["name", "f1", "precision", "recall"]); // how a column is sorted first: the worst on top
 const EXAMPLES = (names) => {
-  const such = names.find((name) => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) && !(name.toLowerCase() in NUMBER_WORDS)) ?? (names.length ? `"${names[0]}"` : "car");
+  const such = names.find((name) => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) && knownNumber(name) === undefined) ?? (names.length ? `"${names[0]}"` : "car");
   return {
     "f1 < 0.6 and fp > 5": "bad, and much of it false alarms", [`fp > 3 and ${such}`]: `false alarms where there is a ${such.replaceAll('"', "")}`,
     'fn >= 1 and not (name ~ "night")': "objects missed, but not at night", [`${such}.fn > 0`]: "objects of one class missed", "fp + fn > objects": "more mistakes than objects",
@@ -149,7 +149,10 @@ class ImageView {
   show() {
     if (!this.data) return;
     const open = this.opened.id !== null, crops = this.choice.view === "crops", was = this.wasOpen, some = this.order.length > 0;
-    if (open && !was) this.place = this.box.scrollTop;
+    if (open && was === false) {
+      this.place = this.box.scrollTop;
+      holdPlace(this.root);
+    }
     this.controls.show(this.choice, open);
     this.find(".strip").hidden = !open;
     this.box.hidden = open || crops || !this.rows || !some;

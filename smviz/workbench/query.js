@@ -10,7 +10,6 @@ const NUMBER_WORDS = {
   f1: "f1", p: "precision", precision: "precision", r: "recall", recall: "recall", tp: "tp", fp: "fp", fn: "fn", objects: "objects",
   detections: "detections", mistakes: "mistakes", latency: "latency",
 };
-const TRUTH_WORDS = { perfect: (rows, i) => rows.perfect(i) };
 const TEXT_WORDS = new Set(["name", "image"]);
 const JOINING = new Set(["and", "or", "not"]);
 const LATENCY_HAS_NO_CLASS = "latency";
@@ -19,6 +18,11 @@ const COMPARE = {
 };
 const SAME_SIGN = { "==": "=", "≤": "<=", "≥": ">=", "≠": "!=", "&&": "and", "||": "or", "!": "not" };
 const TOKEN = /\s*(?:(\d+\.?\d*|\.\d+)|"([^"]*)"|'([^']*)'|([\p{L}_][\p{L}\p{N}_]*)|(!~|<=|>=|!=|==|&&|\|\||[-+*/<>=~!().≤≥≠]))/uy;
+
+function knownNumber(word) {
+  const folded = word.toLowerCase();
+  return Object.hasOwn(NUMBER_WORDS, folded) ? NUMBER_WORDS[folded] : undefined;
+}
 
 // What is wrong with a text, and where: [at, end) in its characters.
 class QueryError extends Error {
@@ -155,7 +159,7 @@ class QueryParser {
   ofClass(token) {
     const k = this.classOf(token.value), part = this.tokens[this.place++];
     if (k === null) this.fail(`There is no class “${token.value}”.`, token);
-    const name = part?.kind === "word" ? NUMBER_WORDS[part.value.toLowerCase()] : undefined;
+    const name = part?.kind === "word" ? knownNumber(part.value) : undefined;
     if (name === undefined || name === LATENCY_HAS_NO_CLASS) this.fail("After the point of a class comes tp, fp, fn, objects, detections, mistakes, p, r or f1.", part);
     return { type: "number", of: (rows, i) => rows.ofClass(k, name, i), start: token.start, end: part.end };
   }
@@ -164,8 +168,9 @@ class QueryParser {
 
   word({ value, start, end }) {
     const folded = value.toLowerCase(), k = this.classOf(value);
-    if (folded in NUMBER_WORDS) return { type: "number", of: (rows, i) => rows.value(NUMBER_WORDS[folded], i), start, end, word: folded };
-    if (folded in TRUTH_WORDS) return { type: "truth", of: TRUTH_WORDS[folded], start, end };
+    const number = knownNumber(value);
+    if (number !== undefined) return { type: "number", of: (rows, i) => rows.value(number, i), start, end, word: folded };
+    if (folded === "perfect") return { type: "truth", of: (rows, i) => rows.perfect(i), start, end };
     if (TEXT_WORDS.has(folded)) return { type: "text", of: (rows, i) => rows.names[i], classId: null, start, end, word: folded };
     if (k !== null) return this.hasClass(k, { start, end });
     return this.fail(`“${value}” is neither a class nor a word that is known here. Text goes into quotation marks.`, { start, end });
