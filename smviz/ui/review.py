@@ -102,18 +102,27 @@ def _reviewed(derived: Derived, run: Run, chosen: Chosen, doubts: Doubts) -> Non
             store().decide(run.id, known)
         decisions = store().decisions(run.id)
         listed = _filtered(derived, doubts, decisions)
+        place = _place(doubts, listed, decisions, done.selected or st.query_params.get("doubt", ""))
         left, right = st.columns([2, 3], gap="medium")
-        selected = done.selected or st.query_params.get("doubt")
         with left:
-            _queue(doubts, listed, decisions, key, selected)
-        place = doubts.places.get(selected or "", -1)
-        if place not in set(listed[:MOST_ROWS].tolist()):
-            place = int(listed[0]) if len(listed) else -1
+            _queue(doubts, listed, decisions, key, None if place is None else doubts.keys[place])
+            effect = st.container()
         with right:
-            if place >= 0:
+            if place is not None:
                 st.query_params["doubt"] = doubts.keys[place]
                 _picture(derived, run, chosen, *doubts.review(place))
-        _effect(derived, run, chosen, doubts, decisions)
+        with effect:  # last, for it can take a while
+            _effect(derived, run, chosen, doubts, decisions)
+
+
+def _place(doubts: Doubts, listed: Integers, decisions: Mapping[str, str], wanted: str) -> int | None:
+    """The doubt to look at: the wanted one, or the first that is not decided, or the first of the list."""
+    shown: list[int] = listed[:MOST_ROWS].tolist()
+    place = doubts.places.get(wanted, -1)
+    if place in set(shown):
+        return place
+    undecided = (place for place in shown if doubts.keys[place] not in decisions)
+    return next(undecided, shown[0] if shown else None)
 
 
 def _filtered(derived: Derived, doubts: Doubts, decisions: Mapping[str, str]) -> Integers:
@@ -232,16 +241,11 @@ def _effect(derived: Derived, run: Run, chosen: Chosen, doubts: Doubts, decision
     before = numbers(derived.evaluation, chosen.threshold, chosen.iou)
     with st.spinner("Matching to the corrected labels …"):
         after = _after(derived, chosen, corrections)
-    for column, (field, title) in zip(st.columns(len(LABELS)), LABELS.items(), strict=True):
+    lines = ["| | As labelled | Corrected | Change |", "|:--|--:|--:|--:|"]
+    for field, title in LABELS.items():
         was, now = getattr(before, field), getattr(after, field)
-        known = not np.isnan([was, now]).any()
-        column.metric(
-            title,
-            f"{number(was)} → {number(now)}",
-            f"{now - was:+.3f}" if known else None,
-            delta_color="off",
-            border=True,
-        )
+        lines.append(f"| {title} | {number(was)} | **{number(now)}** | {_change(now - was)} |")
+    st.markdown("\n".join(lines))
     told_part = " Over all classes and sizes, whatever is chosen above." if _narrowed(chosen) else ""
     st.caption(
         ":material/balance: Corrections that are chosen where the detector disagrees with the labels flatter the "
@@ -259,6 +263,10 @@ def _effect(derived: Derived, run: Run, chosen: Chosen, doubts: Doubts, decision
         "further fields.",
         key="corrected labels",
     )
+
+
+def _change(by: float) -> str:
+    return "—" if np.isnan(by) else f"{by:+.3f}" if abs(by) >= 0.0005 else "0.000"
 
 
 def _narrowed(chosen: Chosen) -> bool:

@@ -14,7 +14,7 @@ class Queue {
     this.spacer = this.find(".spacer");
     this.drawn = new Map();
     // Python applies what it has not seen of this log: nothing is lost when two keys come before a rerun.
-    Object.assign(this, { mount: `${Date.now()} ${Math.random()}`, log: [], undoable: [], decided: new Map(), selected: null });
+    Object.assign(this, { mount: `${Date.now()} ${Math.random()}`, log: [], undoable: [], decided: new Map(), selected: null, following: null });
     this.list.onscroll = () => this.paint();
     this.list.onclick = (event) => {
       const row = event.target.closest(".row");
@@ -36,10 +36,8 @@ class Queue {
     for (const [key, decision] of unseen) this.note(key, decision);
     this.at = new Map(data.rows.map((row, at) => [row.key, at]));
     if (listed) this.clear();
-    if (this.selected === null || !this.at.has(this.selected)) {
-      this.selected = this.following ?? (this.at.has(data.selected) ? data.selected : null);
-      if (!this.at.has(this.selected)) this.selected = data.rows[0]?.key ?? null;
-    }
+    const known = [this.selected, this.following, data.selected, data.rows[0]?.key];
+    this.selected = known.find((key) => this.at.has(key)) ?? null;
     this.list.hidden = !data.rows.length;
     this.find(".acts").hidden = !data.rows.length;
     this.find(".empty").hidden = data.rows.length > 0;
