@@ -49,7 +49,7 @@ def cuts_bar(compared: Compared) -> tuple[Cuts, str]:
     iou = bar[3].selectbox(
         "IoU", compared.comparison.a.matches.settings.ious, format_func="{:.2f}".format, key="iou", bind="query-params"
     )
-    best = tuple(compared.once(("best", side, iou), lambda side=side: compared.best(side, iou)) for side in ("a", "b"))  # type: ignore[misc]
+    best = (compared.best("a", iou), compared.best("b", iou))
     modes = MODES if labelled and None not in best else MODES[1:]
     mode = _mode(modes)
     starts = (START, START) if None in best else best

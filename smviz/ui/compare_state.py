@@ -22,7 +22,7 @@ from smviz.comparing import (
     latency_changes,
     read_run,
 )
-from smviz.evaluation import Evaluation, read_by
+from smviz.evaluation import read_by
 from smviz.intervals import Bootstrap, Change, Difference, RateChanges, difference
 from smviz.matching import Floats
 from smviz.operating import best_f1, fingerprint
@@ -114,8 +114,8 @@ class Compared:
 
     def best(self, side: Side, iou: float) -> float | None:
         """The threshold with the best F1 of one run; None where there is none."""
-        evaluation: Evaluation = getattr(self.comparison, side)
-        point = best_f1(evaluation.sweep(None, iou))
+        evaluation = self.comparison.a if side == "a" else self.comparison.b
+        point = self.once(("best", side, iou), lambda: best_f1(evaluation.sweep(None, iou)))
         return None if point.reason else point.confidence
 
     def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
