@@ -5,9 +5,11 @@ import sys
 
 PARTS = {
     "evaluation": ("evaluation", "peers"),
+    "gallery": ("gallery",),
     "intervals": ("intervals",),
     "runner": ("runner",),
     "viewer": ("viewer",),
+    "workbench": ("workbench",),
 }
 
 for name in sys.argv[1:] or PARTS:

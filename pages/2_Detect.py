@@ -3,14 +3,15 @@
 import streamlit as st
 
 from smviz import ui
-from smviz.ui import detect, exporting, opening, stored, tiling
+from smviz.ui import detect, exporting, opening, saved, stored, tiling
 
 chosen = ui.start_page("Detect")
 
 if stored.asked():
     with ui.shown_errors():
         look, buttons = stored.stored_look(chosen)
-        state = detect.shown(look, look.detections, stored.step)
+        in_force = saved.thresholds_in_force(saved.answering_of(ui.store().run(st.query_params["run"])))
+        state = detect.shown(look, look.detections, stored.step, in_force=in_force)
         ui.raw_reply(look.reply, look.payload, look.preset)
     with buttons:
         exporting.export_menu(look, look.detections, state)
@@ -19,10 +20,12 @@ else:
     opening.source_bar(chosen)
     with opening.strip_above(chosen):
         look, buttons = detect.current_look(chosen)
+        in_force = saved.thresholds_in_force(saved.answering(chosen))
         picture = st.container()
         tiled = tiling.tiling_panel(look, chosen)
         ui.raw_reply(look.reply, look.payload, look.preset)
         with picture:
-            state = detect.shown(look, tiled.detections, opening.step, tiled.other, tiling.COMPARED, tiled.picture)
+            other, compared, url = tiled.other, tiling.COMPARED, tiled.picture
+            state = detect.shown(look, tiled.detections, opening.step, other, compared, url, in_force)
         with buttons:
             exporting.export_menu(look, tiled.detections, state, tiled.what)

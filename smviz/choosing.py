@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from smviz.intervals import Bootstrap, HoldOut, Interval, hold_out, is_weak
-from smviz.matching import Matches
+import numpy as np
+
+from smviz.intervals import Bootstrap, HoldOut, Interval, hold_out, is_weak, leaned_threshold
+from smviz.matching import Floats, Matches
 from smviz.metrics import Counts
 from smviz.operating import (
     F1,
@@ -18,6 +20,7 @@ from smviz.operating import (
     fingerprint,
     flat_region,
     operating_point,
+    operating_points,
     sweeps,
 )
 from smviz.records import Outcome
@@ -110,7 +113,11 @@ def choose(
     for place, (name, swept, point) in enumerate(zip((POOLED, *names), every, points, strict=True)):
         class_id = place - 1 if place else None
         leans = class_id is not None and is_weak(swept.positives)
-        row = _leaning(name, swept, rows[0]) if leans else _own(name, class_id, swept, point, bootstrap, objective, iou)
+        if leans:
+            row = _leaning(name, swept, rows[0])
+        else:
+            step = _step(progress, place, len(every))
+            row = _own(name, class_id, swept, point, bootstrap, objective, iou, step)
         if held_out and not leans and images > 1:
             row = _judged_elsewhere(row, matches, objective, iou, class_id)
         rows.append(row)
@@ -119,8 +126,25 @@ def choose(
     return Choice(matches, objective, iou, rows[0], tuple(rows[1:]))
 
 
+def at_once(matches: Matches, objective: Objective = F1, iou: float = 0.5) -> tuple[OperatingPoint, Floats]:
+    """What `choose` will choose, without intervals: the pooled operating point, and the threshold of each class [K].
+
+    A class that has no threshold of its own has the pooled one, as production applies it; NaN where there is none.
+
+    Raises:
+        BadSetting: when nothing was matched at the IoU.
+    """
+    points = operating_points(matches, objective, iou)
+    leaned = map(leaned_threshold, points.classes, [points.pooled] * len(points.classes), matches.positives().tolist())
+    values = np.array([points.pooled.confidence if math.isnan(value) else value for value in leaned])
+    return points.pooled, values
+
+
 def thresholds_of(choice: Choice, run: Run | None = None, variants: Iterable[str] = ()) -> Thresholds:
     """What goes to production; a class that has no threshold of its own is left to the global one.
+
+    Where the run's class map gives the endpoint's classes other names than the ground truth has, both names are there:
+    production sees the endpoint's.
 
     Args:
         choice: whose pooled threshold exists.
@@ -129,9 +153,12 @@ def thresholds_of(choice: Choice, run: Run | None = None, variants: Iterable[str
     """
     truth, named = choice.matches.ground_truth, sorted(set(variants))
     told = sorted((row for row in choice.classes if not row.reason), key=lambda row: row.objects)  # the last one stays
+    classes = {row.name: _threshold(row) for row in told}
+    mapped = run.class_map if run else ()
+    meant = {name: classes[class_name] for name, class_name in mapped if class_name in classes}
     return Thresholds(
         overall=_threshold(choice.pooled),
-        classes={row.name: _threshold(row) for row in told},
+        classes=classes | meant,
         objective=str(choice.objective),
         iou=choice.iou,
         level=choice.pooled.interval.level,
@@ -165,11 +192,17 @@ def _own(
     bootstrap: Bootstrap,
     objective: Objective,
     iou: float,
+    progress: Progress | None,
 ) -> ChosenThreshold:
-    interval = bootstrap.threshold(objective, iou, class_id)
+    interval = bootstrap.threshold(objective, iou, class_id, progress)
     flat = flat_region(swept, objective, len(bootstrap.matches.ground_truth.image_names))
     weak = is_weak(swept.positives)
     return ChosenThreshold(name, swept.positives, interval, flat, swept.at(interval.point), weak, point.reason)
+
+
+def _step(progress: Progress | None, place: int, steps: int) -> Progress | None:
+    """The progress of one of the steps, as a part of all: the first takes as long as many classes together."""
+    return (lambda share: progress((place + share) / steps)) if progress else None
 
 
 def _leaning(name: str, swept: Sweep, pooled: ChosenThreshold) -> ChosenThreshold:

@@ -14,7 +14,7 @@ What a reader does not know it passes over.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -54,7 +54,8 @@ class Thresholds:
     Attributes:
         overall: for classes that are not among `classes`; "global" in the file.
         classes: by class name; a class for which no threshold serves the objective is not among them.
-        objective: what they were chosen for, as `smviz.operating.parse_objective` reads it.
+        objective: what they were chosen for, as `smviz.operating.parse_objective` reads it; "" where a person chose by
+            hand, and where it is not known.
         iou: from which overlap on a detection counts as right.
         level: the share of data sets that the intervals are meant to cover, e.g. 0.95; None without intervals.
         fingerprint: of the ground truth, as `smviz.operating.fingerprint` makes it.
@@ -154,15 +155,25 @@ def apply(detections: Iterable[Detection], thresholds: Thresholds) -> list[Detec
     Raises:
         BadSetting: when an item has no class name, or its confidence is no number.
     """
-    values = {folded(name): threshold.value for name, threshold in thresholds.classes.items()}
-    values |= {name: threshold.value for name, threshold in thresholds.classes.items()}
+    value_of = _finder(thresholds)
     kept = []
     for place, detection in enumerate(detections):
         name, confidence = _judged(detection, place)
-        value = values.get(name, values.get(folded(name), thresholds.overall.value))
-        if confidence is None or not confidence < value:
+        if confidence is None or not confidence < value_of(name):
             kept.append(detection)
     return kept
+
+
+def values_of(thresholds: Thresholds, class_names: Iterable[str]) -> dict[str, float]:
+    """The threshold that `apply` puts to each of these classes, by name."""
+    value_of = _finder(thresholds)
+    return {name: value_of(name) for name in class_names}
+
+
+def _finder(thresholds: Thresholds) -> Callable[[str], float]:
+    values = {folded(name): threshold.value for name, threshold in thresholds.classes.items()}
+    values |= {name: threshold.value for name, threshold in thresholds.classes.items()}
+    return lambda name: values.get(name, values.get(folded(name), thresholds.overall.value))
 
 
 def _judged(detection: Mapping[str, Any], place: int) -> tuple[str, float | None]:

@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 from smviz.charts import (
     MOST_POINTS,
     Curve,
+    breakdown_figure,
     detections_figure,
     precision_recall_figure,
+    reliability_figure,
     threshold_figure,
+    tide_figure,
 )
 from smviz.charts.curves import thinned
 from smviz.colours import class_colours
+from smviz.diagnosis import ERRORS, by_aspect, precision_targets, reliability, tide
 from smviz.evaluation import evaluate
 from smviz.metrics import precision_recall
 from smviz.operating import sweep
@@ -198,6 +202,46 @@ class TestDetections:
         found = Detections([(0, 0, 9, 9)] * 3, [0.9, 0.5, np.nan], [0, 0, 0], ("dog",))
         (line,) = detections_figure(PAYLOAD, found, threshold=0.6).data
         assert list(line.text) == ["dog 0.900"] * 6 + ["dog"] * 6
+
+
+class TestMistakes:
+    """A point of these charts opens what it counts: its place is that of the number."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_tide_has_a_bar_for_each_error(self, seed):
+        """In TIDE's order, with the number of errors beside the cost."""
+        found = tide(evaluate(*random_columns(seed)).matches)
+        (bars,) = tide_figure(found).data
+        assert list(bars.y) == list(ERRORS)
+        same(bars.x, [error.delta_ap for error in found.errors])
+        assert list(bars.customdata) == [len(error) for error in found.errors]
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_reliability_has_a_bar_and_a_point_for_each_bin_that_is_not_empty(self, seed):
+        """Both in the order of the bins."""
+        diagram = reliability(precision_targets(evaluate(*random_columns(seed)).matches))
+        bars, points, _ = reliability_figure(diagram).data
+        full = np.flatnonzero(diagram.count)
+        same(bars.customdata, diagram.count[full])
+        same(bars.y, diagram.target[full])
+        same(points.x, diagram.confidence[full])
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_breakdown_has_three_bars_for_each_part_with_an_object(self, seed):
+        """Recall, precision and AP; parts without an object are left out, and the others keep their order."""
+        found = by_aspect(evaluate(*random_columns(seed)).matches, 0.3)
+        kept = np.flatnonzero(found.objects)
+        figure = breakdown_figure(found, "Shape")
+        for bars, values in zip(figure.data, (found.recall, found.precision, found.ap), strict=True):
+            assert list(bars.x) == [found.names[part] for part in kept]
+            same(bars.y, values[kept])
+
+    def test_nothing_to_show(self):
+        """Without objects and detections the charts are there, and empty."""
+        matches = evaluate(*small_set()).matches
+        assert len(tide_figure(tide(matches)).data[0].y) == len(ERRORS)
+        assert len(reliability_figure(reliability(precision_targets(matches))).data[0].x) == 0
+        assert len(breakdown_figure(by_aspect(matches, 0.5), "Shape").data[0].x) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from coco_sets import coco_json, results_json
 
 from smviz.annotations import parse_ground_truth, parse_results
-from smviz.choosing import POOLED, choose, thresholds_of, variants_of
+from smviz.choosing import POOLED, at_once, choose, thresholds_of, variants_of
 from smviz.errors import BadSetting
 from smviz.intervals import Bootstrap, hold_out
 from smviz.matching import match
@@ -17,7 +17,7 @@ from smviz.operating import F1, Objective, fingerprint, flat_region, operating_p
 from smviz.records import Failure, Outcome, Reply
 from smviz.settings import Connection, MatchSettings, Preset, Request
 from smviz.store import Run
-from smviz.thresholds import dumps, loads
+from smviz.thresholds import dumps, loads, values_of
 
 IMAGES = 30
 RUN = Run("4f2a9c1b", "nightly", "2026-01-01", Connection("x"), Request("traffic"), Preset("builtin-ssd"), 1, 1, 0)
@@ -105,10 +105,12 @@ class TestChoose:
         assert choose(matches, per_class=False).classes == ()
 
     def test_progress(self, matches):
-        """It rises to 1, a step for each row; what it raises ends the work."""
+        """It rises to 1, also within a row; what it raises ends the work."""
         told = []
         choose(matches, progress=told.append)
-        assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
+        assert told == sorted(told)
+        assert told[-1] == 1
+        assert len([share for share in told if share < 0.25]) > 100
 
         def stop(share):
             raise InterruptedError
@@ -129,6 +131,24 @@ class TestChoose:
             choose(matches, iou=0.33)
 
 
+class TestAtOnce:
+    @pytest.mark.parametrize("objective", [F1, Objective("recall", (0.7,)), Objective("precision", (1.0,))])
+    def test_is_what_is_chosen(self, objective):
+        """The same thresholds, before their intervals are there; production applies them so."""
+        matches = made(objects=((0, 2), (1, 1)), images=20)
+        pooled, values = at_once(matches, objective)
+        choice = choose(matches, objective)
+        assert pooled.confidence == choice.pooled.interval.point
+        names = matches.ground_truth.class_names
+        assert dict(zip(names, values, strict=True)) == values_of(thresholds_of(choice), names)
+
+    def test_where_there_is_none(self):
+        """No class has a threshold, and the reason is told."""
+        pooled, values = at_once(made(found=0))
+        assert pooled.reason
+        assert np.isnan(values).all()
+
+
 class TestThresholdsOf:
     def test_says_where_it_comes_from(self, matches):
         """Data set, run, endpoint, and the variant where there was just one."""
@@ -137,6 +157,13 @@ class TestThresholdsOf:
         assert (file.images, file.objects, file.fingerprint) == (IMAGES, 90, fingerprint(matches.ground_truth))
         assert thresholds_of(choose(matches), RUN, ["A", "B"]).variant == ""
         assert thresholds_of(choose(matches)).endpoint == ""
+
+    def test_says_what_the_endpoint_calls_a_class(self, matches):
+        """Where a class map translates, the endpoint's own names are there too, or production would not find them."""
+        mapped = dataclasses.replace(RUN, class_map=(("automobile", "class 0"), ("boat", None), ("ship", "class 9")))
+        file = thresholds_of(choose(matches), mapped)
+        assert file.classes["automobile"] == file.classes["class 0"]
+        assert set(file.classes) == {"class 0", "class 1", "class 2", "automobile"}
 
     def test_can_be_written_and_read(self, matches):
         """Also with a class that only leans."""

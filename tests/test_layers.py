@@ -44,13 +44,18 @@ FLOORS = {
     "smviz.store": 2,
     "smviz.tiling": 2,
     "smviz.choosing": 3,
+    "smviz.comparing": 3,
     "smviz.deploying": 3,
     "smviz.evaluation": 3,
     "smviz.exporting": 3,
+    "smviz.gate": 3,
     "smviz.importing": 3,
+    "smviz.reviewing": 3,
+    "smviz.reporting": 3,
     "smviz.runner": 3,
     "smviz.ui": 4,
     "smviz.viewer": 4,
+    "smviz.workbench": 4,
     "smviz.cli": 5,
     "smviz.__main__": 5,
     "streamlit_app": 5,
@@ -58,7 +63,7 @@ FLOORS = {
 }
 DOORS = {"smviz.sagemaker", "smviz.store", "smviz.local"}  # these know no neighbour, and no neighbour knows them
 VENDORS = {
-    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer"},
+    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
     "boto3": {"smviz.sagemaker"},
     "botocore": {"smviz.sagemaker"},
     "sqlite3": {"smviz.database"},

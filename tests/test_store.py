@@ -25,6 +25,7 @@ from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.store import FILE_NAME, Store, reply_key
 from smviz.store.schema import MIGRATIONS
+from smviz.thresholds import Threshold, Thresholds
 
 CONNECTION = Connection("eu-central-1", "http://127.0.0.1:8080")
 REQUEST = Request("traffic", "A", "application/json")
@@ -833,6 +834,50 @@ class TestPresets:
         assert store.preset("e") == preset
 
 
+class TestSavedThresholds:
+    CHOSEN = Thresholds(Threshold(0.4, 0.3, 0.5), {"car": Threshold(0.6)}, objective="recall>=0.8", run_name="nightly")
+
+    def test_kept(self, store):
+        """They come back for their endpoint with the time, the last ones saved count, and others have none."""
+        store.save_thresholds("eu/traffic", Thresholds(Threshold(0.1)))
+        store.save_thresholds("eu/traffic", self.CHOSEN, "thresholds.json")
+        kept = store.thresholds("eu/traffic")
+        assert (kept.thresholds, kept.file) == (self.CHOSEN, "thresholds.json")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", kept.saved)
+        assert store.thresholds("us/traffic") is None
+
+    def test_stand_beside_the_preset(self, store):
+        """Neither takes the other's place, and forgetting one leaves the other."""
+        store.save_preset("eu/traffic", PRESET)
+        store.save_thresholds("eu/traffic", self.CHOSEN)
+        assert store.preset("eu/traffic") == PRESET
+        store.forget_thresholds("eu/traffic")
+        store.forget_thresholds("eu/traffic")
+        assert (store.thresholds("eu/traffic"), store.preset("eu/traffic")) == (None, PRESET)
+
+    def test_odd_class_names(self, store):
+        """Class names and file names may be any text."""
+        odd = Thresholds(Threshold(0.4), {name: Threshold(0.6) for name in ("", "自転車", "a'b\"c", "\ud800")})
+        store.save_thresholds("e", odd, "\udcff.json")
+        assert (store.thresholds("e").thresholds, store.thresholds("e").file) == (odd, "\udcff.json")
+
+    def test_no_number(self, store):
+        """A threshold that cannot be applied is not kept."""
+        with pytest.raises(BadSetting, match="not a number"):
+            store.save_thresholds("e", Thresholds(Threshold(math.nan)))
+        assert store.thresholds("e") is None
+
+    def test_of_a_newer_smviz(self, store, tmp_path):
+        """They are not read wrong, but told."""
+        store.save_thresholds("e", self.CHOSEN)
+        with sqlite3.connect(tmp_path / FILE_NAME) as other:
+            other.execute(
+                """UPDATE preset SET preset = replace(preset, 'smviz_thresholds\\": 1', 'smviz_thresholds\\": 9')"""
+            )
+        with pytest.raises(BadSetting, match="version 9"):
+            store.thresholds("e")
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -924,7 +969,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            3,
+            4,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])

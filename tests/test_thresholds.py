@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from smviz import __version__, thresholds
 from smviz.errors import BadSetting
 from smviz.records import Detections
-from smviz.thresholds import Threshold, Thresholds, apply, dumps, loads
+from smviz.thresholds import Threshold, Thresholds, apply, dumps, loads, values_of
 
 ROOT = Path(__file__).parent.parent
 CHOSEN = Thresholds(
@@ -172,6 +172,17 @@ class TestDumpsAndLoads:
         assert named in refused.value.message
         assert len(refused.value.message) < 120
         assert refused.value.advice
+
+
+class TestValuesOf:
+    def test_is_what_is_applied(self):
+        """By the name as it stands, else whatever its case and blanks; a class that is not there has the global one."""
+        names = ("car", " TRUCK ", "Fußgänger", "van", "")
+        values = values_of(CHOSEN, names)
+        assert values == {"car": 0.55, " TRUCK ": 0.4, "Fußgänger": 0.3, "van": 0.4, "": 0.4}
+        for name, value in values.items():
+            assert apply([detection(name, value)], CHOSEN)
+            assert not apply([detection(name, value - 1e-9)], CHOSEN)
 
 
 class TestApply:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from smviz.errors import BadSetting
 from smviz.records import Detections
 from smviz.viewer import ViewerState
 
@@ -87,3 +91,52 @@ def test_kept_gives_the_detections_themselves() -> None:
     assert left.confidence[:2].tolist() == [0.9, 0.8]
     assert len(left) == 3
     assert left.class_names == NAMES
+
+
+def shown(**chosen: object) -> dict[str, object]:
+    """What the browser is sent of an image with one detection and two objects."""
+    at = AppTest.from_function(_page, kwargs={"chosen": chosen}).run()
+    assert not at.exception, at.exception[0].message
+    sent: dict[str, object] = json.loads(at.get("bidi_component")[0].proto.json)
+    return sent
+
+
+def _page(chosen: dict[str, object]) -> None:
+    import numpy as np
+
+    from smviz.records import Detections
+    from smviz.viewer import ImageMatches, ImageTruth, viewer
+
+    viewer(
+        "data:,",
+        Detections(np.array([[0.0, 0, 9, 9]]), np.array([0.9]), np.array([0]), ("car",)),
+        width=20,
+        height=20,
+        key="viewer",
+        image_key="one",
+        ground_truth=ImageTruth(np.array([[0.0, 0, 9, 9], [10, 10, 19, 19]]), np.array([0, 0]), np.zeros(2, bool)),
+        matches=ImageMatches(np.array([0]), np.array([False])),
+        **chosen,
+    )
+
+
+class TestSelection:
+    def test_a_detection_or_an_object_is_selected(self) -> None:
+        """Python may select either; an object that nothing found can be selected too."""
+        assert shown()["selected"] is None
+        assert shown(selected=0)["selected"] == {"detection": 0}
+        assert shown(selected_truth=1)["selected"] == {"truth": 1}
+
+    @pytest.mark.parametrize(
+        ("chosen", "message"),
+        [
+            ({"selected": 0, "selected_truth": 0}, "A detection and a labelled box"),
+            ({"selected_truth": 2}, "no labelled box 2"),
+            ({"selected_truth": -1}, "no labelled box -1"),
+            ({"selected": 1}, "no detection 1"),
+        ],
+    )
+    def test_of_what_is_not_there_is_refused(self, chosen: dict[str, object], message: str) -> None:
+        """Nothing is selected silently."""
+        with pytest.raises(BadSetting, match=message):
+            _page(chosen)

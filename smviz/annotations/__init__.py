@@ -4,8 +4,9 @@ truth = read_ground_truth(Path("VOC2012/Annotations"))    # a file, a folder or 
 found = read_results(Path("results.json"), truth)
 """
 
-from smviz.annotations.coco import ground_truth_json
+from smviz.annotations.correcting import Corrections, corrected, corrected_json
 from smviz.annotations.format import Format
+from smviz.annotations.keeping import canonical_json
 from smviz.annotations.origin import Origin, origin
 from smviz.annotations.reading import (
     FORMATS,
@@ -16,12 +17,17 @@ from smviz.annotations.reading import (
     read_ground_truth,
 )
 from smviz.annotations.results import parse_results, read_results, results_json
+from smviz.annotations.writing import ground_truth_json
 
 __all__ = [
     "FORMATS",
+    "Corrections",
     "Format",
     "Origin",
     "Proposal",
+    "canonical_json",
+    "corrected",
+    "corrected_json",
     "ground_truth_json",
     "ground_truth_of",
     "origin",

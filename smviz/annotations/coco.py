@@ -1,4 +1,4 @@
-"""COCO ground truth ("instances"), read into columns and written back, and JumpStart's likeness of it.
+"""COCO ground truth ("instances"), read into columns, and JumpStart's likeness of it.
 
 The format is described at https://cocodataset.org/#format-data. Images and classes are numbered in the order of their
 ids, as COCO's own evaluation orders them. SageMaker JumpStart's annotations.json has the same lists, but its boxes are
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +35,7 @@ from smviz.annotations.instances import (
     plain,
     positions,
 )
-from smviz.annotations.origin import Origin, info_of, origin_in
+from smviz.annotations.origin import origin_in
 from smviz.errors import BadAnnotations
 from smviz.records import GroundTruth, Skipped
 
@@ -93,13 +93,13 @@ def recognise_jumpstart(document: Document) -> str | None:
 
 def read(files: Files) -> GroundTruth:
     """The ground truth in the one COCO file of a source."""
-    document = _only(files)
+    document = only_document(files)
     return columns(_instances(document), document.name, files.unreadable)
 
 
 def read_jumpstart(files: Files) -> GroundTruth:
     """The ground truth in the one annotations.json of a source."""
-    document = _only(files)
+    document = only_document(files)
     instances = _instances(document)
     if not instances.categories:
         ids = {annotation.category_id for annotation in instances.annotations}
@@ -127,15 +127,8 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
         raise no_image(name, instances.skipped)
     images = sorted(distinct(instances.images, "image", name), key=by_id)
     categories = sorted(distinct(instances.categories or [], "category", name), key=by_id)
-    image = positions(index(image.id for image in images), (a.image_id for a in annotations))
-    class_id = positions(index(category.id for category in categories), (a.category_id for a in annotations))
-    ltwh = boxes(annotations)
-    area = np.array([np.nan if a.area is None else a.area for a in annotations], np.float64)
-    mended = ~(np.isfinite(area) & (area >= 0))
-    with np.errstate(over="ignore", invalid="ignore"):
-        area = np.where(mended, ltwh[:, 2] * ltwh[:, 3], area)
-        usable = (ltwh[:, 2] > 0) & (ltwh[:, 3] > 0) & np.isfinite(ltwh.sum(axis=1)) & np.isfinite(area)
-    keep = (image >= 0) & (class_id >= 0) & usable
+    used = kept(annotations, images, categories)
+    image, class_id, usable, keep = used.image, used.class_id, used.usable, used.keep
     class_names = tuple(clean(c.name) if c.name else f"category {plain(c.id)}" for c in categories)
     same_name, again = _repeats(class_names), len(instances.images) - len(images)
     skipped = (*unreadable, *instances.skipped)
@@ -145,7 +138,7 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
             (image < 0, "annotations on images that the file does not list were left out."),
             (class_id < 0, "annotations of categories that the file does not list were left out."),
             (~usable, "annotations without a usable box (four numbers, width and height > 0) were left out."),
-            (mended & keep, "annotations have no usable area; width x height of the box is used."),
+            (used.mended & keep, "annotations have no usable area; width x height of the box is used."),
             (_repeats(a.id for a in annotations), "annotations repeat an id; each counts as an object."),
             (same_name, "categories repeat a name; they stay apart, and a name means the most frequent."),
             (again, "images are listed again, with the same entry; each counts once."),
@@ -160,8 +153,8 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
         category_ids=tuple(plain(category.id) for category in categories),
         image=image[keep],
         class_id=class_id[keep],
-        ltwh=ltwh[keep],
-        area=area[keep],
+        ltwh=used.ltwh[keep],
+        area=used.area[keep],
         crowd=np.array([bool(a.iscrowd) for a in annotations], np.bool_)[keep],
         ignore=np.array([bool(a.difficult) for a in annotations], np.bool_)[keep],
         notes=tuple(dict.fromkeys((*before.notes, *told))),
@@ -169,40 +162,47 @@ def columns(instances: Instances, name: str, unreadable: Sequence[Skipped] = ())
     )
 
 
-def ground_truth_json(ground_truth: GroundTruth, format: str = "", source: str = "") -> bytes:
-    """COCO ground truth as JSON; `parse_ground_truth` reads the same columns, notes and skipped records from it.
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What each of N annotations means.
 
-    Annotation ids start at 1. An object to ignore has "difficult": 1, a key of smviz's own: COCO's evaluation knows
-    crowds only. What COCO has no place for is in "info", as `smviz.annotations.origin` tells.
-
-    Args:
-        ground_truth: what to write.
-        format: the name in `FORMATS` of the format that it was read from.
-        source: what it was read from, in words.
+    Attributes:
+        image, class_id: int64 [N], places among the images and categories; -1 where they are not listed.
+        ltwh: float64 [N, 4], pixels.
+        area: float64 [N], square pixels: width x height where the file tells none that can be used.
+        mended: bool [N], where it does not.
+        usable: bool [N], whether the box has an extent.
     """
-    sizes = ground_truth.image_sizes.tolist()
-    images = zip(ground_truth.image_ids, ground_truth.image_names, sizes, strict=True)
-    categories = zip(ground_truth.category_ids, ground_truth.class_names, strict=True)
-    names = ("image", "class_id", "ltwh", "area", "crowd", "ignore")
-    rows = zip(*(getattr(ground_truth, name).tolist() for name in names), strict=True)
-    return msgspec.json.encode(
-        {
-            **info_of(Origin(format, source, ground_truth.notes, ground_truth.skipped)),
-            "images": [{"id": i, "file_name": name, "width": w, "height": h} for i, name, (w, h) in images],
-            "annotations": [
-                {
-                    "id": number,
-                    "image_id": ground_truth.image_ids[image],
-                    "category_id": ground_truth.category_ids[class_id],
-                    "bbox": ltwh,
-                    "area": area,
-                    "iscrowd": int(crowd),
-                    **({"difficult": 1} if ignore else {}),
-                }
-                for number, (image, class_id, ltwh, area, crowd, ignore) in enumerate(rows, start=1)
-            ],
-            "categories": [{"id": i, "name": name} for i, name in categories],
-        }
+
+    image: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+    ltwh: NDArray[np.float64]
+    area: NDArray[np.float64]
+    mended: NDArray[np.bool_]
+    usable: NDArray[np.bool_]
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Which annotations become objects, bool [N]."""
+        whole: NDArray[np.bool_] = (self.image >= 0) & (self.class_id >= 0) & self.usable
+        return whole
+
+
+def kept(annotations: Sequence[Annotation], images: Sequence[Image], categories: Sequence[Category]) -> Kept:
+    """Join annotations with their images and categories."""
+    ltwh = boxes(annotations)
+    area = np.array([np.nan if a.area is None else a.area for a in annotations], np.float64)
+    mended = ~(np.isfinite(area) & (area >= 0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        area = np.where(mended, ltwh[:, 2] * ltwh[:, 3], area)
+        usable = (ltwh[:, 2] > 0) & (ltwh[:, 3] > 0) & np.isfinite(ltwh.sum(axis=1)) & np.isfinite(area)
+    return Kept(
+        image=positions(index(image.id for image in images), (a.image_id for a in annotations)),
+        class_id=positions(index(category.id for category in categories), (a.category_id for a in annotations)),
+        ltwh=ltwh,
+        area=area,
+        mended=mended,
+        usable=usable,
     )
 
 
@@ -254,7 +254,7 @@ def _instances(document: Document) -> Instances:
         raise BadAnnotations(f"{document.name} is not read: {error}.", ADVICE) from error
 
 
-def _only(files: Files) -> Document:
+def only_document(files: Files) -> Document:
     """The one document of the format; where none looks like it, the only one there is.
 
     Raises:

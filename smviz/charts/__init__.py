@@ -7,14 +7,12 @@ from smviz.charts.curves import (
     precision_recall_figure,
     threshold_figure,
 )
-from smviz.charts.mistakes import MOST_WRITTEN, breakdown_figure, confusion_figure, reliability_figure, tide_figure
+from smviz.charts.mistakes import breakdown_figure, reliability_figure, tide_figure
 
 __all__ = [
     "MOST_POINTS",
-    "MOST_WRITTEN",
     "Curve",
     "breakdown_figure",
-    "confusion_figure",
     "detections_figure",
     "precision_recall_figure",
     "reliability_figure",

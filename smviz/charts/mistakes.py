@@ -1,17 +1,13 @@
-"""Figures of what goes wrong: confusion, TIDE's errors, calibration, and where a detector is weak."""
+"""Figures of what goes wrong: TIDE's errors, calibration, and where a detector is weak."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from smviz.charts.curves import ACCENT, framed, plain
-from smviz.diagnosis import Breakdown, ConfusionMatrix, Reliability, Tide
+from smviz.diagnosis import Breakdown, Reliability, Tide
 
-BACKGROUND = "background"
-MOST_WRITTEN = 12  # classes whose counts are written into the cells
 ERROR_COLOURS = {
     "Cls": "#CC79A7",
     "Loc": "#E69F00",
@@ -20,43 +16,9 @@ ERROR_COLOURS = {
     "Bkg": "#D55E00",
     "Miss": "#0072B2",
 }
-_SCALE = [[0.0, "rgba(15,157,143,0.04)"], [1.0, "rgba(15,157,143,0.65)"]]
-
-
-def confusion_figure(matrix: ConfusionMatrix, class_names: Sequence[str]) -> go.Figure:
-    """A heat map of the matrix: a cell's colour is its share of the row, its text the count.
-
-    Rows are ground truth and columns predictions; background is the last of both.
-    """
-    names = [plain(name) for name in (*class_names, BACKGROUND)]
-    counts = matrix.counts
-    written = len(class_names) <= MOST_WRITTEN
-    places = list(range(len(names)))
-    figure = go.Figure(
-        go.Heatmap(
-            x=places,
-            y=places,
-            z=np.nan_to_num(matrix.by_truth()),
-            zmin=0,
-            zmax=1,
-            customdata=np.stack([counts, *np.meshgrid(np.array(names, object), np.array(names, object))], axis=-1),
-            hovertemplate=(
-                "%{customdata[2]} found as %{customdata[1]}: %{customdata[0]} (%{z:.0%} of the row)<extra></extra>"
-            ),
-            colorscale=_SCALE,
-            showscale=False,
-            xgap=1,
-            ygap=1,
-        )
-    )
-    for row, column in np.argwhere(counts > 0) if written else ():  # an annotation has the theme's colour of text
-        figure.add_annotation(x=column, y=row, text=f"{counts[row, column]:,}", showarrow=False)
-    step = 1 if len(names) <= 40 else 5
-    ticks = {"tickvals": places[::step], "ticktext": [_short(name) for name in names[::step]], "showgrid": False}
-    figure.update_xaxes(title="Found as", side="bottom", **ticks)
-    figure.update_yaxes(title="Labelled", autorange="reversed", **ticks)
-    height = 340 if written else 560
-    return figure.update_layout(margin={"l": 12, "r": 12, "t": 12, "b": 12}, height=height)
+_TEXT = {"color": "#8a94a3"}
+_SELECTED = {"marker": {"opacity": 1.0}, "textfont": _TEXT}
+_UNSELECTED = {"marker": {"opacity": 0.45}, "textfont": _TEXT}
 
 
 def tide_figure(tide: Tide) -> go.Figure:
@@ -69,6 +31,8 @@ def tide_figure(tide: Tide) -> go.Figure:
             y=names,
             orientation="h",
             marker={"color": [ERROR_COLOURS[name] for name in names]},
+            selected=_SELECTED,
+            unselected=_UNSELECTED,
             text=[f"{gain:.3f}" for gain in gains],
             textposition="outside",
             cliponaxis=False,
@@ -92,6 +56,8 @@ def reliability_figure(diagram: Reliability) -> go.Figure:
         y=diagram.target[full],
         width=np.diff(diagram.edges)[full] * 0.94,
         marker={"color": ACCENT, "opacity": 0.35},
+        selected={"marker": {"opacity": 0.8}},
+        unselected={"marker": {"opacity": 0.35}},
         customdata=diagram.count[full],
         hovertemplate="precision %{y:.3f} of %{customdata} detections<extra></extra>",
         name="Precision",
@@ -131,6 +97,8 @@ def breakdown_figure(breakdown: Breakdown, title: str) -> go.Figure:
             y=values[kept],
             name=name,
             marker={"color": colour},
+            selected=_SELECTED,
+            unselected=_UNSELECTED,
             customdata=breakdown.objects[kept],
             hovertemplate="%{y:.3f}<extra>%{fullData.name} · %{x}, %{customdata} objects</extra>",
         )
@@ -142,7 +110,3 @@ def breakdown_figure(breakdown: Breakdown, title: str) -> go.Figure:
         bargap=0.3,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:17]}…"

@@ -1,118 +1,143 @@
-"""The command evaluate, and its checks."""
+"""The command evaluate: numbers with intervals, and the gate that its checks and its baseline make."""
 
 from __future__ import annotations
 
 import argparse
-import operator
-import re
+import math
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 from smviz.choosing import known
-from smviz.cli.judging import Judged, judged, tell_notes
-from smviz.cli.output import number, print_json, print_table
+from smviz.cli.judging import Judged, baseline_of, judged, tell_notes
+from smviz.cli.output import number, out, print_json, print_table
 from smviz.errors import BadSetting
-from smviz.intervals import Bootstrap, Interval, is_weak
-
-CHECKS: dict[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
+from smviz.gate import (
+    Check,
+    MaxDrop,
+    Numbers,
+    StoredNumbers,
+    Verdict,
+    judge_check,
+    judge_drops,
+    junit_xml,
+    markdown,
+    on_common_images,
+    parse_check,
+    parse_max_drop,
+)
+from smviz.intervals import Interval
+from smviz.reporting.numbers import RATES, At, numbers_document
 
 
 def evaluate_command(given: argparse.Namespace) -> int:
-    """COCO's twelve numbers of a stored run or of a detections file; `--check` makes it a gate."""
+    """COCO's twelve numbers of a stored run or of a detections file; `--check` and `--baseline` make it a gate."""
+    checks, drops = _asked(given)
     source = judged(given)
-    numbers = source.evaluation.numbers
-    failed = [check for check in given.check if not _holds(check, numbers)]
-    tell_notes(source)
-    bootstrap = Bootstrap(source.evaluation.matches) if given.intervals else None
-    if given.json:
-        print_json(_document(source, bootstrap))
-    elif bootstrap:
-        rows = [(name, number(found.point), _between(found)) for name, found in bootstrap.numbers().items()]
-        print_table(("number", "value", f"{bootstrap.level:.0%} interval"), rows)
-    else:
-        print_table(("number", "value"), [(name, number(value)) for name, value in numbers.items()])
-    for check in failed:
-        name = _check_parts(check)[0]
-        print(f"Check failed: {check} ({name} is {number(numbers[name], 6)})", file=sys.stderr)
-    return 1 if failed else 0
+    numbers = Numbers(source.evaluation, given.confidence, calls=source.calls)
+    verdicts = [judge_check(check, numbers, given.use_interval) for check in checks]
+    compared, notes = _compared(given, source, numbers, drops)
+    verdicts += compared
+    tell_notes(source, notes)
+    _print(given, source, numbers, verdicts)
+    _write(given, source, verdicts, notes)
+    for verdict in verdicts:
+        if not verdict.passed:
+            print(f"Check failed: {verdict.asked} ({_why(verdict)})", file=sys.stderr)
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
 
 
-def _document(source: Judged, bootstrap: Bootstrap | None) -> dict[str, Any]:
-    """The twelve numbers at the top; undefined is None."""
-    matches = source.evaluation.matches
-    intervals = {} if bootstrap is None else {"intervals": _intervals(bootstrap)}
-    settings = matches.settings
-    return {
-        **{name: known(value) for name, value in source.evaluation.numbers.items()},
-        **intervals,
-        "per_class": _classes(source, bootstrap),
-        "settings": {
-            "protocol": "COCO",
-            "ious": list(settings.ious),
-            "areas": {name: [low, high] for name, low, high in settings.areas},
-            "max_detections": list(settings.max_detections),
-            "min_confidence": 0.0,
-            "images": len(matches.ground_truth.image_names),
-            "objects": int(matches.positives().sum()),
-            "detections": len(matches.predictions),
-        },
-        "notes": list(source.notes),
-        "skipped": [{"file": one.file, "where": one.where, "why": one.why} for one in source.skipped],
-    }
-
-
-def _intervals(bootstrap: Bootstrap) -> dict[str, Any]:
-    numbers = {name: _entry(interval) for name, interval in bootstrap.numbers().items()}
-    return {"level": bootstrap.level, "resamples": bootstrap.resamples, "seed": bootstrap.seed, **numbers}
-
-
-def _entry(interval: Interval) -> dict[str, Any]:
-    return {"low": known(interval.low), "high": known(interval.high), "method": interval.method}
-
-
-def _classes(source: Judged, bootstrap: Bootstrap | None) -> list[dict[str, Any]]:
-    rows = source.evaluation.class_table(confidence=0.0)
-    intervals = [{}] * len(rows) if bootstrap is None else [{"AP_interval": _entry(i)} for i in bootstrap.classes("AP")]
-    return [
-        {
-            "class_name": row.name,
-            "objects": row.objects,
-            "detections": row.detections,
-            "AP": known(row.ap),
-            "AP50": known(row.ap50),
-            "best_threshold": known(row.best_threshold),
-            "weak": is_weak(row.objects),
-            **interval,
-        }
-        for row, interval in zip(rows, intervals, strict=True)
-    ]
-
-
-def _between(interval: Interval) -> str:
-    low = known(interval.low)
-    return "—" if low is None else f"{number(low)} to {number(interval.high)}"
-
-
-def _holds(check: str, numbers: dict[str, float]) -> bool:
-    """Whether a check such as "AP50>=0.6" holds; an undefined number holds none.
+def _asked(given: argparse.Namespace) -> tuple[list[Check], list[MaxDrop]]:
+    """What the gate is to look at.
 
     Raises:
-        BadSetting: when it is no check, or there is no such number.
+        BadSetting: when a check or drop cannot be read, or an option says something of a gate that there is not.
     """
-    name, comparison, bound = _check_parts(check)
-    if name not in numbers:
-        raise BadSetting(f"There is no number “{name}” to check.", f"Choose one of {', '.join(numbers)}.")
-    return CHECKS[comparison](numbers[name], bound)
+    checks, drops = [parse_check(text) for text in given.check], [parse_max_drop(text) for text in given.max_drop]
+    if drops and not given.baseline:
+        raise BadSetting("--max-drop tells how far below a baseline numbers may be.", "Give one with --baseline.")
+    for option, value in (
+        ("--use-interval", given.use_interval),
+        ("--junit", given.junit),
+        ("--markdown", given.markdown),
+    ):
+        if value and not checks and not given.baseline:
+            raise BadSetting(f"{option} is for checks, and there are none.", "Add --check or --baseline.")
+    return checks, drops or [MaxDrop("", 0.0)]
 
 
-def _check_parts(check: str) -> tuple[str, str, float]:
-    match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*(\d+(?:\.\d*)?|\.\d+)\s*", check, re.ASCII)
-    if match is None:
-        raise BadSetting(f"“{check}” is no check.", "Write a number's name, >=, <=, > or <, and a bound: AP50>=0.6")
-    return match[1], match[2], float(match[3])
+def _compared(
+    given: argparse.Namespace, source: Judged, numbers: Numbers, drops: Sequence[MaxDrop]
+) -> tuple[tuple[Verdict, ...], list[str]]:
+    """The verdicts on the baseline, and what is to be known of the comparison."""
+    if not given.baseline:
+        return (), []
+    baseline = baseline_of(given, source)
+    if isinstance(baseline, StoredNumbers):
+        return judge_drops(drops, numbers, baseline, given.use_interval), []
+    here, there, left_out = on_common_images(source.evaluation, baseline)
+    if left_out:
+        numbers = Numbers(here, given.confidence)
+    verdicts = judge_drops(drops, numbers, Numbers(there, given.confidence), given.use_interval)
+    told = f"{left_out} images are in only one of the two; drops are judged on the others."
+    return verdicts, [told] if left_out else []
+
+
+def _print(given: argparse.Namespace, source: Judged, numbers: Numbers, verdicts: Sequence[Verdict]) -> None:
+    evaluation = source.evaluation
+    at = None if given.confidence is None else At(given.confidence, numbers.iou)
+    bootstrap = numbers.bootstrap if given.intervals else None
+    if given.json:
+        print_json(numbers_document(evaluation, source.notes, bootstrap, at))
+        return
+    names = [numbers.find(name) for name in (*evaluation.numbers, *(RATES if at else ()))]
+    values = [(name.text, number(numbers.value(name))) for name in names]
+    if bootstrap is None:
+        print_table(("number", "value"), values)
+    else:
+        rows = [(*row, _between(numbers.interval(name))) for row, name in zip(values, names, strict=True)]
+        print_table(("number", "value", f"{bootstrap.level:.0%} interval"), rows)
+    drops = [verdict for verdict in verdicts if verdict.kind == "baseline"]
+    if drops:
+        out("")
+        header = ("number", "baseline", "value", "change", "interval of it", "")
+        print_table(header, [_drop_row(verdict) for verdict in drops])
+
+
+def _drop_row(verdict: Verdict) -> tuple[str, ...]:
+    between = "—" if math.isnan(verdict.low) else f"{verdict.low:+.3f} to {verdict.high:+.3f}"
+    change = "—" if math.isnan(verdict.change) else f"{verdict.change:+.3f}"
+    passed = "passed" if verdict.passed else "failed"
+    return verdict.name, number(verdict.baseline), number(verdict.value), change, between, passed
+
+
+def _write(given: argparse.Namespace, source: Judged, verdicts: Sequence[Verdict], notes: Sequence[str]) -> None:
+    if given.junit:
+        write_bytes(given.junit, junit_xml(verdicts))
+    if given.markdown:
+        text = markdown(verdicts, source.what, (*source.notes, *notes))
+        write_bytes(given.markdown, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: Path, body: bytes) -> None:
+    """Write a file that a person named.
+
+    Raises:
+        BadSetting: when it cannot be written.
+    """
+    try:
+        path.write_bytes(body)
+    except OSError as error:
+        raise BadSetting(f"Cannot write {path}: {error.strerror}.", "Choose another file.") from error
+
+
+def _why(verdict: Verdict) -> str:
+    """In short what failed."""
+    if verdict.kind == "check" and math.isnan(verdict.value):
+        return f"{verdict.name} is —"
+    return verdict.why.removesuffix(".")
+
+
+def _between(interval: Interval | None) -> str:
+    low = None if interval is None else known(interval.low)
+    return "—" if interval is None or low is None else f"{number(low)} to {number(interval.high)}"

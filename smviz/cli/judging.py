@@ -15,8 +15,9 @@ from smviz.cli.inputs import connection_of, read_file
 from smviz.cli.output import plain
 from smviz.cutoffs import find_cutoffs
 from smviz.datasets import ClassMap
-from smviz.errors import BadSetting
+from smviz.errors import BadSetting, UnknownRun
 from smviz.evaluation import Evaluation, evaluate, judge, read_by
+from smviz.gate import StoredNumbers, call_numbers
 from smviz.matching import COCO
 from smviz.names import base_name
 from smviz.records import GroundTruth, Outcome, Skipped
@@ -32,13 +33,35 @@ class Judged:
     """An evaluation and where its detections come from.
 
     Attributes:
+        truth: all of the ground truth; that of the evaluation has only the images with a reply.
         run: the stored run; None for a file of detections.
-        variants: the production variants that answered, as far as replies tell them.
+        outcomes: of the run's images.
+        file: the file of detections; None for a run.
     """
 
     evaluation: Evaluation
+    truth: GroundTruth
     run: Run | None = None
-    variants: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    file: Path | None = None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The production variants that answered, as far as replies tell them."""
+        return variants_of(self.outcomes)
+
+    @property
+    def calls(self) -> dict[str, float]:
+        """How the calls of the run went; empty for a file."""
+        return call_numbers(self.run, self.outcomes) if self.run else {}
+
+    @property
+    def what(self) -> str:
+        """What is judged, in words."""
+        matches = self.evaluation.matches
+        images, objects = len(matches.ground_truth.image_names), int(matches.positives().sum())
+        name = f"Run {self.run.name}" if self.run else str(self.file)
+        return f"{name}: {images:,} images, {objects:,} objects, {len(matches.predictions):,} detections"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,17 +85,40 @@ def judged(given: argparse.Namespace, settings: MatchSettings = COCO) -> Judged:
                 "--class-map is for runs: COCO results name classes by the ids of the ground truth.",
                 "Leave it out, or change the category ids in the file.",
             )
-        truth = _needed(_given_truth(given), f"{given.detections} does not say what there is to be found.")
-        return Judged(evaluate(truth, read_results(given.detections, truth), settings))
+        truth = _needed(given_truth(given), f"{given.detections} does not say what there is to be found.")
+        return Judged(evaluate(truth, read_results(given.detections, truth), settings), truth, file=given.detections)
     with Store(Settings.from_environment().workspace) as store:
         run = store.run(given.run)
         own = None if given.annotations else store.annotations(run.id)
         outcomes = store.outcomes(run.id)
-    known = parse_ground_truth(own, f"the annotations of run {run.name}") if own else _given_truth(given, outcomes)
+    known = parse_ground_truth(own, f"the annotations of run {run.name}") if own else given_truth(given, outcomes)
     truth = _needed(known, f"The run {run.name} has no ground truth of its own.")
     means = dict(run.class_map) if class_map is None else class_map
     evaluation = judge(truth, outcomes, read_by(run.preset), settings, means)
-    return Judged(evaluation, run, variants_of(outcomes))
+    return Judged(evaluation, truth, run, outcomes)
+
+
+def baseline_of(given: argparse.Namespace, source: Judged) -> Evaluation | StoredNumbers:
+    """What --baseline names: the numbers that were kept in a file, or a file or run, judged by the same ground truth.
+
+    Raises:
+        BadSetting: when it is neither a file nor a run, or a file that holds no numbers.
+    """
+    path = Path(given.baseline)
+    if path.is_file():
+        body = read_file(path)
+        if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+            return evaluate(source.truth, read_results(path, source.truth))
+        return StoredNumbers.read(body.decode("utf-8", "replace"), str(path))
+    try:
+        with Store(Settings.from_environment().workspace) as store:
+            run = store.run(given.baseline)
+            outcomes = store.outcomes(run.id)
+    except UnknownRun as error:
+        raise BadSetting(f"The baseline “{given.baseline}” is neither a file nor a run.", error.advice) from error
+    class_map = _class_map(given.class_map)
+    means = dict(run.class_map) if class_map is None else class_map
+    return judge(source.truth, outcomes, read_by(run.preset), class_map=means)
 
 
 def tell_notes(source: Judged, more: Iterable[str] = ()) -> None:
@@ -85,7 +131,7 @@ def tell_notes(source: Judged, more: Iterable[str] = ()) -> None:
         print(f"Skipped: and {len(source.skipped) - _NAMED} more", file=sys.stderr)
 
 
-def _given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) -> GroundTruth | None:
+def given_truth(given: argparse.Namespace, outcomes: Iterable[Outcome] = ()) -> GroundTruth | None:
     """The ground truth of --annotations; the images that were sent tell sizes that its files leave out."""
     if not given.annotations:
         return None

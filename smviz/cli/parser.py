@@ -32,12 +32,32 @@ _EVALUATE = """examples:
       against other labels, with what the endpoint's class names mean in them
   smviz evaluate --detections results.json --annotations s3://bucket/labels/ --intervals
       COCO results against labels in S3, each number with its interval
-  smviz evaluate --run nightly --check "AP50>=0.6" --check "AR100>=0.7"
+  smviz evaluate --run nightly --check "AP50>=0.6" --check "car.recall>=0.8" --confidence 0.4 --check "failures<=0"
       a gate: exit status 1 where a check does not hold
+  smviz evaluate --run nightly --baseline last-week --max-drop 0.01 --use-interval --junit gate.xml --markdown gate.md
+      a gate against another run: exit status 1 where a number fell by more than 0.01 and that is not chance
 
---json prints one object: the twelve numbers at the top, "intervals" when asked for, "per_class", "settings", "notes"
-and "skipped". Notes, skipped records and limits that show in the detections go to stderr.
+A check names one of COCO's twelve numbers; precision, recall or f1, at --confidence and IoU 0.5; any of these of a
+class, as car.AP50; or of a run failures, unanswered (images without a reply), and the seconds latency_p50, latency_p95
+and latency_p99. An undefined number fails every check.
+
+A number falls behind the baseline when baseline - value > --max-drop. With --use-interval it must be certain, too: it
+fails only when the upper end of the 95 % interval of the difference, from resamples of the same images for both, is
+below 0. A check then holds only when the unfavourable end of the number's own interval keeps the bound: the lower end
+for >= and >, the upper end for <= and <.
+
+--json prints one object: the twelve numbers at the top, "intervals" and "at_confidence" when asked for, "per_class",
+"settings", "notes" and "skipped". Notes, skipped records and limits that show in the detections go to stderr.
 exit status: 0 good, 1 a check failed, 2 wrong use or input"""
+
+_REPORT = """examples:
+  smviz report --run nightly -o report.html
+      numbers with intervals, the threshold to ship, curves, errors, and the worst images as crops of the mistakes
+  smviz report --run nightly --objective "recall>=0.9" --images none --json report.json -o report.html
+      the same for another objective and without any pixel of an image; the numbers as JSON, too, for --baseline
+
+The file needs no network, no script and no font; light or dark as the reader's screen is, and fit to be printed.
+exit status: 0 good, 2 wrong use or input"""
 
 _THRESHOLDS = """examples:
   smviz thresholds --run 4f2a9c1b
@@ -50,6 +70,17 @@ _THRESHOLDS = """examples:
 
 A class with fewer than 30 objects is weak: its own threshold would be noise, and it gets the global one.
 exit status: 0 good, 1 no threshold meets the objective, 2 wrong use or input"""
+
+
+_COMPARE = """examples:
+  smviz compare nightly candidate
+      each run at the threshold with its own best F1, on the images that both have
+  smviz compare 4f2a9c1b 77aa0e12 --annotations labels/ --confidence-a 0.4 --confidence-b 0.4 --json
+      against other labels and at one threshold, for machines
+
+Every difference is B - A with its paired 95 % interval; "better" is said only where it leaves out 0, and for classes
+only where that holds for all of them together (Holm). Latencies in ms.
+exit status: 0 compared, whichever is better; 2 wrong use or input"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -163,23 +194,66 @@ def parser() -> argparse.ArgumentParser:
         "--intervals", action="store_true", help="a 95 %% interval for each number (1,000 resamples of the images)"
     )
     one.add_argument("--check", action="append", default=[], metavar="EXPR", help='e.g. "AP50>=0.6"; exit 1 if not')
+    one.add_argument(
+        "--confidence", type=_confidence, metavar="C", help="threshold of precision, recall and F1, which are then told"
+    )
+    one.add_argument(
+        "--baseline",
+        metavar="RUN|FILE",
+        help="a run, COCO results, or the JSON of evaluate or report: exit 1 where a number fell behind it",
+    )
+    one.add_argument(
+        "--max-drop",
+        action="append",
+        default=[],
+        metavar="D",
+        help="how much a number may drop, 0.01, or one of them, AP50=0.02 (default: 0 for each)",
+    )
+    one.add_argument("--use-interval", action="store_true", help="let 95 %% intervals tell what is chance; see below")
+    one.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
+    one.add_argument("--markdown", type=Path, metavar="FILE", help="write the checks as Markdown, for a pull request")
     one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
+    _add_connection(one)
+
+    one = command("report", "reporting.report_command", "one HTML file of all there is to know of a run", _REPORT)
+    _add_judged(one)
+    _add_objective(one)
+    one.add_argument(
+        "--confidence", type=_confidence, metavar="C", help="threshold to report at (default: the objective's best)"
+    )
+    one.add_argument(
+        "--images",
+        choices=("full", "crops", "blurred", "none"),
+        default="crops",
+        help="how the worst images are shown: whole, crops of the mistakes, blurred with their boxes, or not at all "
+        "(default: crops)",
+    )
+    one.add_argument("--worst", type=_count, default=8, metavar="N", help="how many images (default: 8, at most 100)")
+    one.add_argument("--title", metavar="TEXT", help="headline (default: what is judged)")
+    one.add_argument("--price", type=_price, metavar="USD", help="per hour of the endpoint, to tell what images cost")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the HTML file")
+    one.add_argument("--json", type=Path, metavar="FILE", help="write the same numbers as JSON")
     _add_connection(one)
 
     one = command(
         "thresholds", "thresholds.thresholds_command", "the confidence to ship at, with its interval", _THRESHOLDS
     )
     _add_judged(one)
-    one.add_argument(
-        "--objective",
-        default="f1",
-        metavar="TEXT",
-        help='f1, f2, "recall>=0.9", "precision>=0.95", "fp<=0.1" per image, "cost(fp=1,fn=5)" (default: f1)',
-    )
-    one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
+    _add_objective(one)
     one.add_argument("--per-class", action="store_true", help="a threshold for each class, too")
     one.add_argument("--hold-out", action="store_true", help="also what it is worth on images that did not choose it")
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help="write thresholds.json for production")
+    one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
+    _add_connection(one)
+
+    one = command("compare", "comparing.compare_command", "two stored runs on the same images", _COMPARE)
+    one.add_argument("run_a", metavar="RUN_A", help="a stored run, by id or name")
+    one.add_argument("run_b", metavar="RUN_B", help="another one")
+    one.add_argument("--annotations", metavar="PATH", help="ground truth for both (default: the runs' own)")
+    one.add_argument("--annotations-format", metavar="NAME", help=f"one of {', '.join(_ANNOTATIONS)}")
+    one.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)")
+    one.add_argument("--confidence-a", type=_confidence, metavar="C", help="threshold of A (default: its best F1)")
+    one.add_argument("--confidence-b", type=_confidence, metavar="C", help="threshold of B (default: its best F1)")
     one.add_argument("--json", action="store_true", help="for machines: full precision, null where undefined")
     _add_connection(one)
     return parser
@@ -230,6 +304,18 @@ def _add_judged(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_objective(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--objective",
+        default="f1",
+        metavar="TEXT",
+        help='f1, f2, "recall>=0.9", "precision>=0.95", "fp<=0.1" per image, "cost(fp=1,fn=5)" (default: f1)',
+    )
+    command.add_argument(
+        "--iou", type=float, default=0.5, help="overlap from which a detection is right (default: 0.5)"
+    )
+
+
 def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", metavar="NAME", help="response format (default: what the reply looks like)")
     command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="option of the format")
@@ -248,6 +334,22 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError("write a number from 1 up")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+        raise argparse.ArgumentTypeError("write a number from 0 to 100")
+    return int(text)
+
+
+def _price(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError("write USD per hour, a number from 0 up")
+    return value
 
 
 def _confidence(text: str) -> float:

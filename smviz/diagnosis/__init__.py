@@ -13,16 +13,21 @@ from smviz.diagnosis.calibration import (
     reliability,
 )
 from smviz.diagnosis.confusion import ConfusionMatrix, confusion_matrix
+from smviz.diagnosis.evidence import FALSE, FOUND, MISSED, Evidence
 from smviz.diagnosis.pairs import CrossPairs, near_pairs
 from smviz.diagnosis.review import REASONS, Review, ReviewSettings, probably_missing, probably_wrong
 from smviz.diagnosis.tide import ERRORS, Tide, TideError, tide
 
 __all__ = [
     "ERRORS",
+    "FALSE",
+    "FOUND",
+    "MISSED",
     "REASONS",
     "Breakdown",
     "ConfusionMatrix",
     "CrossPairs",
+    "Evidence",
     "Reliability",
     "Review",
     "ReviewSettings",

@@ -6,11 +6,13 @@ positive to the part of its own box or image; so precision tells how far to trus
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from smviz.diagnosis.evidence import Evidence, false, found, joined, missed, of_classes
 from smviz.diagnosis.pairs import CrossPairs, box_pairs, pairs_of
 from smviz.diagnosis.precision import class_average_precision, mean
 from smviz.errors import BadSetting
@@ -32,6 +34,7 @@ class Breakdown(CountColumns):
             sizes hold both ends.
         objects: int64 [B], how many objects there are to be found.
         ap: float64 [B], COCO's AP at the IoU over detections of every confidence; NaN without an object.
+        evidence: what the counts of each part are of: tp found, fp false and fn missed cases, the surest first.
     """
 
     names: tuple[str, ...]
@@ -39,62 +42,121 @@ class Breakdown(CountColumns):
     high: Floats
     objects: Integers
     ap: Floats
+    evidence: tuple[Evidence, ...]
 
 
-def by_size(matches: Matches, confidence: float, iou: float = 0.5) -> Breakdown:
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What is right and wrong in a part, bool [n] each; the object that each detection took; the objects, bool [G]."""
+
+    true: Flags
+    false: Flags
+    taken: Integers
+    wanted: Flags
+
+
+def by_size(matches: Matches, confidence: float, iou: float = 0.5, classes: Collection[int] | None = None) -> Breakdown:
     """By COCO's small, medium and large, exactly as COCO counts them; or the area ranges that the settings have.
+
+    Args:
+        classes: the class ids that count; None for all.
 
     Raises:
         BadSetting: when nothing was matched at the IoU, or the confidence is not a number.
     """
     kept = _kept(matches, confidence)
     areas = matches.settings.areas[1:]
-    parts = [(matches.true_positive(iou, name), matches.false_positive(iou, name)) for name, _, _ in areas]
-    positives = [matches.positives(name) for name, _, _ in areas]
-    return _breakdown(matches, kept, [area[0] for area in areas], [area[1:] for area in areas], parts, positives)
+    parts = [
+        _Part(
+            matches.true_positive(iou, name),
+            matches.false_positive(iou, name),
+            matches.taken(iou, name),
+            ~matches.ground_truth_ignored(name),
+        )
+        for name, _, _ in areas
+    ]
+    return _breakdown(matches, kept, [area[0] for area in areas], [area[1:] for area in areas], parts, classes)
 
 
-def by_area(matches: Matches, confidence: float, iou: float = 0.5, bins: int = 5) -> Breakdown:
+def by_area(
+    matches: Matches,
+    confidence: float,
+    iou: float = 0.5,
+    classes: Collection[int] | None = None,
+    area: str = "all",
+    bins: int = 5,
+) -> Breakdown:
     """By area in square pixels, in bins of as many objects each; fewer bins where many objects are equally large.
+
+    Args:
+        classes: the class ids that count; None for all.
+        area: the range of areas that counts.
 
     Raises:
         BadSetting: when nothing was matched at the IoU, the confidence is not a number, or there are no bins.
     """
     if bins < 1:
         raise BadSetting(f"{bins} bins hold nothing.", "Choose 1 or more.")
-    area = matches.ground_truth.area
-    counted = area[~matches.ground_truth_ignored()]
+    areas = matches.ground_truth.area
+    counted = areas[~matches.ground_truth_ignored(area) & of_classes(matches.ground_truth.class_id, classes)]
     inner = np.unique(np.quantile(counted, np.arange(1, bins) / bins)) if len(counted) else np.zeros(0)
     edges = np.concatenate([[0.0], inner[inner > counted.min(initial=np.inf)], [np.inf]])
     names = [f"{low:,.0f} to {high:,.0f} px²" for low, high in pairwise(edges)]
     names[-1] = f"{edges[-2]:,.0f} px² and more"
-    return _by_value(matches, confidence, iou, names, edges, area, matches.box_area)
+    parts = _Parts(names, edges, areas, matches.box_area)
+    return _by_value(matches, confidence, iou, parts, classes, area)
 
 
-def by_aspect(matches: Matches, confidence: float, iou: float = 0.5) -> Breakdown:
-    """By width / height, in the parts of `ASPECTS`. Raises as `by_size`."""
+def by_aspect(
+    matches: Matches,
+    confidence: float,
+    iou: float = 0.5,
+    classes: Collection[int] | None = None,
+    area: str = "all",
+) -> Breakdown:
+    """By width / height, in the parts of `ASPECTS`. Args as `by_area`, raises as `by_size`."""
     edges = np.array([*ASPECTS.values(), np.inf])
     boxes = matches.predictions.ltwh[matches.prediction]
-    return _by_value(matches, confidence, iou, list(ASPECTS), edges, _aspect(matches.ground_truth.ltwh), _aspect(boxes))
+    parts = _Parts(list(ASPECTS), edges, _aspect(matches.ground_truth.ltwh), _aspect(boxes))
+    return _by_value(matches, confidence, iou, parts, classes, area)
 
 
-def by_crowding(matches: Matches, confidence: float, iou: float = 0.5) -> Breakdown:
-    """By how many objects to be found the image has, of any class, in the parts of `CROWDING`. Raises as `by_size`."""
+def by_crowding(
+    matches: Matches,
+    confidence: float,
+    iou: float = 0.5,
+    classes: Collection[int] | None = None,
+    area: str = "all",
+) -> Breakdown:
+    """By how many objects to be found the image has, of any class and size, in the parts of `CROWDING`.
+
+    Args as `by_area`, raises as `by_size`.
+    """
     truth = matches.ground_truth
     objects = np.bincount(truth.image[~matches.ground_truth_ignored()], minlength=len(truth.image_names))
     names = [f"{low} to {high - 1}" if high - low > 1 else str(low) for low, high in pairwise(CROWDING)]
     names.append(f"{CROWDING[-1]} and more")
     edges = np.array([*CROWDING, np.inf])
-    return _by_value(matches, confidence, iou, names, edges, objects[truth.image], objects[matches.image])
+    parts = _Parts(names, edges, objects[truth.image], objects[matches.image])
+    return _by_value(matches, confidence, iou, parts, classes, area)
 
 
-def by_neighbour(matches: Matches, confidence: float, iou: float = 0.5, near: CrossPairs | None = None) -> Breakdown:
+def by_neighbour(
+    matches: Matches,
+    confidence: float,
+    iou: float = 0.5,
+    classes: Collection[int] | None = None,
+    area: str = "all",
+    near: CrossPairs | None = None,
+) -> Breakdown:
     """By the highest IoU with another object of the class, in the parts of `NEIGHBOURS`; where NMS eats objects.
 
     A false positive belongs with the object of its class that it is nearest to, or to the first part where none is
     near. Crowds are no neighbours.
 
     Args:
+        classes: the class ids that count; None for all.
+        area: the range of areas that counts.
         near: the near pairs of these matches, where they are at hand.
 
     Raises:
@@ -112,35 +174,34 @@ def by_neighbour(matches: Matches, confidence: float, iou: float = 0.5, near: Cr
     names = [f"IoU {low:g} to {high:g}" for low, high in pairwise(NEIGHBOURS)]
     names[0], last = f"IoU below {lowest:g}", f"IoU {NEIGHBOURS[-1]:g} and more"
     edges = np.array([*NEIGHBOURS, np.inf])
-    return _by_value(matches, confidence, iou, [*names, last], edges, neighbour, of_nearest)
+    parts = _Parts([*names, last], edges, neighbour, of_nearest)
+    return _by_value(matches, confidence, iou, parts, classes, area)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Parts by a value of each object [G] and of each detection [n]; the edges reach from the lowest to infinity."""
+
+    names: list[str]
+    edges: Floats
+    of_truth: Floats | Integers
+    of_detection: Floats | Integers
 
 
 def _by_value(
-    matches: Matches,
-    confidence: float,
-    iou: float,
-    names: list[str],
-    edges: Floats,
-    of_truth: Floats | Integers,
-    of_detection: Floats | Integers,
+    matches: Matches, confidence: float, iou: float, parts: _Parts, classes: Collection[int] | None, area: str
 ) -> Breakdown:
-    """By a value of each object [G] and of each detection [n]; the edges reach from the lowest value to infinity."""
     kept = _kept(matches, confidence)
-    part_of_truth = np.searchsorted(edges, of_truth, side="right") - 1
-    true, false = matches.true_positive(iou), matches.false_positive(iou)
-    own = np.searchsorted(edges, of_detection, side="right") - 1
-    part = np.where(true, np.append(part_of_truth, -1)[matches.taken(iou)], own)
-    wanted = ~matches.ground_truth_ignored()
-    classes, truth_class = len(matches.ground_truth.class_names), matches.ground_truth.class_id
-    places = range(len(names))
-    return _breakdown(
-        matches,
-        kept,
-        names,
-        list(pairwise(edges.tolist())),
-        [(true & (part == place), false & (part == place)) for place in places],
-        [np.bincount(truth_class[wanted & (part_of_truth == place)], minlength=classes) for place in places],
-    )
+    part_of_truth = np.searchsorted(parts.edges, parts.of_truth, side="right") - 1
+    true, wrong, taken = matches.true_positive(iou, area), matches.false_positive(iou, area), matches.taken(iou, area)
+    own = np.searchsorted(parts.edges, parts.of_detection, side="right") - 1
+    part = np.where(true, np.append(part_of_truth, -1)[taken], own)
+    wanted = ~matches.ground_truth_ignored(area)
+    outcomes = [
+        _Part(true & (part == place), wrong & (part == place), taken, wanted & (part_of_truth == place))
+        for place in range(len(parts.names))
+    ]
+    return _breakdown(matches, kept, parts.names, list(pairwise(parts.edges.tolist())), outcomes, classes)
 
 
 def _breakdown(
@@ -148,27 +209,45 @@ def _breakdown(
     kept: Flags,
     names: list[str],
     ranges: list[tuple[float, float]],
-    parts: list[tuple[Flags, Flags]],
-    positives: list[Integers],
+    parts: list[_Part],
+    classes: Collection[int] | None,
 ) -> Breakdown:
-    """From the true and false positives of each part, and its objects of each class."""
-    tp = np.array([np.count_nonzero(true & kept) for true, _ in parts], np.int64)
-    objects = np.array([wanted.sum() for wanted in positives], np.int64)
+    counted, wanted = of_classes(matches.class_id, classes), of_classes(matches.ground_truth.class_id, classes)
+    parts = [_Part(part.true & counted, part.false & counted, part.taken, part.wanted & wanted) for part in parts]
+    evidence = tuple(_evidence(matches, kept, part) for part in parts)
     low, high = np.array(ranges, np.float64).reshape(-1, 2).T
-    precisions = [
-        mean(class_average_precision(matches.class_id[true | false], true[true | false], wanted))
-        for (true, false), wanted in zip(parts, positives, strict=True)
-    ]
+    objects = np.array([part.wanted.sum() for part in parts], np.int64)
+    tp = np.array([np.count_nonzero(part.true & kept) for part in parts], np.int64)
     return Breakdown(
         tp=tp,
-        fp=np.array([np.count_nonzero(false & kept) for _, false in parts], np.int64),
+        fp=np.array([np.count_nonzero(part.false & kept) for part in parts], np.int64),
         fn=objects - tp,
         names=tuple(names),
         low=low.copy(),
         high=high.copy(),
         objects=objects,
-        ap=np.array(precisions, np.float64),
+        ap=np.array([_ap(matches, part) for part in parts], np.float64),
+        evidence=evidence,
     )
+
+
+def _ap(matches: Matches, part: _Part) -> float:
+    counted = part.true | part.false
+    truth = matches.ground_truth
+    positives = np.bincount(truth.class_id[part.wanted], minlength=len(truth.class_names))
+    return mean(class_average_precision(matches.class_id[counted], part.true[counted], positives))
+
+
+def _evidence(matches: Matches, kept: Flags, part: _Part) -> Evidence:
+    hits, errors = (_by_confidence(matches, outcome & kept) for outcome in (part.true, part.false))
+    left = part.wanted.copy()
+    left[part.taken[hits]] = False
+    return joined(found(hits, part.taken[hits]), false(errors), missed(np.flatnonzero(left)))
+
+
+def _by_confidence(matches: Matches, chosen: Flags) -> Integers:
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(-matches.confidence[rows], kind="stable")]
 
 
 def _aspect(ltwh: Floats) -> Floats:

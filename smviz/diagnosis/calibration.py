@@ -9,10 +9,12 @@ nearest bin. Detections that are ignored count neither way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smviz.diagnosis.evidence import FALSE, FOUND, Evidence, of_classes
 from smviz.diagnosis.precision import mean
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Floats, Integers, Matches, match
@@ -30,6 +32,7 @@ class Targets(Columns):
         class_id: int64 [N].
         confidence: float64 [N].
         target: float64 [N]: 1 for a true positive or the IoU it reaches, 0 for a false positive.
+        truth: int64 [N], the object that each detection found; -1 for none.
         classes: how many classes there are.
     """
 
@@ -37,7 +40,27 @@ class Targets(Columns):
     class_id: Integers
     confidence: Floats
     target: Floats
+    truth: Integers
     classes: int
+
+    def only(self, classes: Collection[int] | None) -> Targets:
+        """Those of some classes; of all where it is None."""
+        kept = of_classes(self.class_id, classes)
+        columns = ("detection", "class_id", "confidence", "target", "truth")
+        return replace(self, **{name: getattr(self, name)[kept] for name in columns})
+
+    def evidence(self, diagram: Reliability, place: int) -> Evidence:
+        """What a bin of a reliability diagram of these targets counts, by descending confidence.
+
+        Raises:
+            BadSetting: when there is no such bin.
+        """
+        if not 0 <= place < len(diagram.count):
+            raise BadSetting(f"There is no bin {place}.", f"Choose one from 0 to {len(diagram.count) - 1}.")
+        rows = np.flatnonzero((self.confidence >= diagram.least) & (_bin(self.confidence, diagram.edges) == place))
+        rows = rows[np.argsort(-self.confidence[rows], kind="stable")]
+        kind = np.where(self.truth[rows] >= 0, FOUND, FALSE).astype(np.uint8)
+        return Evidence(kind, self.detection[rows], self.truth[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +74,7 @@ class Reliability(Columns):
         confidence: float64 [B], the mean; NaN in an empty bin.
         target: float64 [B], what it should be: the precision, or the mean IoU; NaN in an empty bin.
         error: the mean of |confidence - target| over the bins, weighed by share; NaN without detections.
+        least: the least confidence of what is counted.
     """
 
     edges: Floats
@@ -59,16 +83,18 @@ class Reliability(Columns):
     confidence: Floats
     target: Floats
     error: float
+    least: float
 
 
-def precision_targets(matches: Matches, iou: float = 0.5) -> Targets:
+def precision_targets(matches: Matches, iou: float = 0.5, area: str = "all") -> Targets:
     """Whether each detection found an object, for D-ECE.
 
     Raises:
-        BadSetting: when nothing was matched at the IoU.
+        BadSetting: when nothing was matched at the IoU, or in the area range.
     """
-    true = matches.true_positive(iou)
-    return _targets(matches, np.flatnonzero(true | matches.false_positive(iou)), true.astype(np.float64))
+    true = matches.true_positive(iou, area)
+    counted = np.flatnonzero(true | matches.false_positive(iou, area))
+    return _targets(matches, counted, true.astype(np.float64), np.where(true, matches.taken(iou, area), -1))
 
 
 def localisation_targets(matches: Matches) -> Targets:
@@ -81,7 +107,8 @@ def localisation_targets(matches: Matches) -> Targets:
     anew = match(matches.ground_truth, matches.predictions, overlapping)
     true = anew.true_positive(_TAU_0)
     counted = np.flatnonzero(true | anew.false_positive(_TAU_0))
-    return _targets(anew, counted, np.where(true, anew.overlap(_TAU_0), 0.0))
+    reached = np.where(true, anew.overlap(_TAU_0), 0.0)
+    return _targets(anew, counted, reached, np.where(true, anew.taken(_TAU_0), -1))
 
 
 def reliability(targets: Targets, class_id: int | None = None, confidence: float = 0.0, bins: int = 10) -> Reliability:
@@ -108,6 +135,7 @@ def reliability(targets: Targets, class_id: int | None = None, confidence: float
         confidence=_ratio(scores[0], count[0]),
         target=_ratio(reached[0], count[0]),
         error=float(_ratio(gap.sum(), count.sum())),
+        least=confidence,
     )
 
 
@@ -161,9 +189,10 @@ def laece0(matches: Matches, confidence: float = 0.0, bins: int = 25) -> float:
     return mean(class_errors(localisation_targets(matches), confidence, bins))
 
 
-def _targets(matches: Matches, counted: Integers, target: Floats) -> Targets:
+def _targets(matches: Matches, counted: Integers, target: Floats, truth: Integers) -> Targets:
+    class_id, confidence = matches.class_id[counted], matches.confidence[counted]
     classes = len(matches.ground_truth.class_names)
-    return Targets(counted, matches.class_id[counted], matches.confidence[counted], target[counted], classes)
+    return Targets(counted, class_id, confidence, target[counted], truth[counted], classes)
 
 
 def _edges(bins: int, confidence: float) -> Floats:

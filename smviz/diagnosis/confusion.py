@@ -7,10 +7,12 @@ once, never again as a false alarm and a miss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smviz.diagnosis.evidence import Evidence, false, found, missed, of_classes
 from smviz.diagnosis.pairs import CrossPairs, pairs_of
 from smviz.errors import BadSetting
 from smviz.matching import Columns, Flags, Floats, Integers, Matches
@@ -53,6 +55,43 @@ class ConfusionMatrix(Columns):
         here = slice(*np.searchsorted(cell, [row * len(self.counts) + column, row * len(self.counts) + column + 1]))
         return self.detection[here], self.truth[here]
 
+    def evidence(self, row: int, column: int) -> Evidence:
+        """What a cell counts: on the diagonal what was found, elsewhere what is false or missed. Raises as `pairs`."""
+        detection, truth = self.pairs(row, column)
+        if column == len(self.counts) - 1:
+            return missed(truth)
+        return found(detection, truth) if row == column else false(detection, truth)
+
+    def only(self, classes: Collection[int] | None) -> ConfusionMatrix:
+        """The pairs of which one side is of these classes; all where it is None."""
+        if classes is None:
+            return self
+        kept = of_classes(self.row, classes) | of_classes(self.column, classes)
+        counts = np.zeros_like(self.counts)
+        np.add.at(counts, (self.row[kept], self.column[kept]), 1)
+        columns = {name: getattr(self, name)[kept] for name in ("detection", "truth", "row", "column")}
+        return replace(self, counts=counts, **columns)
+
+    def concerned(self) -> Integers:
+        """The classes that have any case, int64, ascending."""
+        classes = np.union1d(self.row, self.column)
+        return classes[classes < len(self.counts) - 1]
+
+    def most_confused(self, most: int) -> Integers:
+        """The classes of the most frequent confusions, int64, ascending; at most so many.
+
+        Both classes of the most frequent pair, then of the next one, and where no pair is left those that are missed
+        or found on nothing most often.
+        """
+        errors, last = self.counts.copy(), len(self.counts) - 1
+        np.fill_diagonal(errors, 0)
+        order = np.argsort(-errors[:-1, :-1], axis=None, kind="stable")
+        order = order[: np.count_nonzero(errors[:-1, :-1])]
+        alone = np.argsort(-(errors[:-1, last] + errors[last, :-1]), kind="stable")
+        ranked = np.concatenate([np.stack(np.divmod(order, max(last, 1)), axis=1).ravel(), alone])
+        _, first = np.unique(ranked, return_index=True)
+        return np.sort(ranked[np.sort(first)[:most]])
+
     def by_truth(self) -> Floats:
         """The share of each row, float64 [K + 1, K + 1]: what became of the objects; NaN for an empty row."""
         return _shares(self.counts, self.counts.sum(axis=1, keepdims=True))
@@ -63,16 +102,17 @@ class ConfusionMatrix(Columns):
 
 
 def confusion_matrix(
-    matches: Matches, confidence: float, iou: float = 0.5, near: CrossPairs | None = None
+    matches: Matches, confidence: float, iou: float = 0.5, near: CrossPairs | None = None, area: str = "all"
 ) -> ConfusionMatrix:
     """The confusion matrix of the detections whose confidence is >= the threshold, with pairs of IoU >= `iou`.
 
     Crowds and objects to ignore count neither way. Nor does a detection that is left over and stands on one: on an
     object to ignore whatever its class, on a crowd only one of the crowd's class, as a crowd is a region that may well
-    hold other things.
+    hold other things. So with objects outside the area range, and detections outside of it that are left over.
 
     Args:
         near: the near pairs of these matches, where they are at hand; then moving the threshold is fast.
+        area: the range of areas that counts.
 
     Raises:
         BadSetting: when a threshold is not usable, or the near pairs do not serve it.
@@ -81,9 +121,10 @@ def confusion_matrix(
         raise BadSetting("The confidence threshold is not a number.", "Choose one from 0 to 1.")
     near = pairs_of(matches, near, min(iou, _LOWEST) if near is None else iou)
     kept = matches.confidence >= confidence
-    detection, truth = _paired(near, kept, near.reaching(iou))
+    ignored = matches.ground_truth_ignored(area)
+    detection, truth = _paired(near, kept, near.reaching(iou), ignored)
     ground_truth, classes = matches.ground_truth, len(matches.ground_truth.class_names)
-    alarms, misses = kept & ~_ignored(near, near.reaching(iou)), ~matches.ground_truth_ignored()
+    alarms, misses = kept & ~_ignored(near, near.reaching(iou), ignored, area), ~ignored
     alarms[detection] = misses[truth] = False
     alarm, miss = np.flatnonzero(alarms), np.flatnonzero(misses)
     detection = np.concatenate([detection, alarm, np.full(len(miss), -1)])
@@ -103,10 +144,10 @@ def confusion_matrix(
     )
 
 
-def _paired(near: CrossPairs, kept: Flags, reaching: int) -> tuple[Integers, Integers]:
+def _paired(near: CrossPairs, kept: Flags, reaching: int, not_wanted: Flags) -> tuple[Integers, Integers]:
     """Which detections and objects belong together: those of one class first, then any that are left."""
     detection, truth, same = near.detection[:reaching], near.truth[:reaching], near.same_class[:reaching]
-    ignored = near.matches.ground_truth_ignored()[truth]
+    ignored = not_wanted[truth]
     usable = kept[detection] & ~ignored
     right = _greedy(detection, truth, usable & same)
     detection_free, truth_free = kept.copy(), np.ones(len(near.matches.ground_truth), np.bool_)
@@ -136,13 +177,13 @@ def _greedy(detection: Integers, truth: Integers, usable: Flags) -> Integers:
     return np.concatenate(taken)
 
 
-def _ignored(near: CrossPairs, reaching: int) -> Flags:
+def _ignored(near: CrossPairs, reaching: int, not_wanted: Flags, area: str) -> Flags:
     """Which detections count neither way when nothing is theirs, bool [n]."""
     matches, detection, truth = near.matches, near.detection[:reaching], near.truth[:reaching]
-    _, low, high = matches.settings.areas[0]
+    low, high = next((low, high) for name, low, high in matches.settings.areas if name == area)
     ignored = (matches.box_area < low) | (matches.box_area > high)
     hides = near.same_class[:reaching] | ~matches.ground_truth.crowd[truth]
-    ignored[detection[hides & matches.ground_truth_ignored()[truth]]] = True
+    ignored[detection[hides & not_wanted[truth]]] = True
     return ignored
 
 

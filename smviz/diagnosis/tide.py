@@ -23,14 +23,16 @@ with equal IoU, there the first one is the best, here the last one, as in COCO's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smviz.diagnosis.evidence import Evidence, false, missed, of_classes
 from smviz.diagnosis.pairs import CrossPairs, pairs_of
 from smviz.diagnosis.precision import class_average_precision, mean
 from smviz.errors import BadSetting
-from smviz.matching import Columns, Flags, Integers, Matches
+from smviz.matching import Columns, Flags, Floats, Integers, Matches
 
 ERRORS = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
 
@@ -47,19 +49,27 @@ class TideError(Columns):
         delta_ap: the AP that fixing them alone would add, not below 0; NaN where either AP is undefined.
         detection: int64 [N], position in the matches; -1 for a Miss.
         truth: int64 [N], the object it is about, as position in the ground truth; -1 for Both and Bkg.
+        class_id: int64 [N], of the detection; of the object for a Miss.
+        class_ap: float64 [K], the AP of each class once they are fixed; NaN without an object.
     """
 
     name: str
     delta_ap: float
     detection: Integers
     truth: Integers
+    class_id: Integers
+    class_ap: Floats
 
     def __len__(self) -> int:
         return len(self.detection)
 
+    def evidence(self) -> Evidence:
+        """The errors themselves, the surest first."""
+        return missed(self.truth) if self.name == "Miss" else false(self.detection, self.truth)
 
-@dataclass(frozen=True)
-class Tide:
+
+@dataclass(frozen=True, eq=False)
+class Tide(Columns):
     """The six errors, and what all false positives and all false negatives cost.
 
     Attributes:
@@ -68,6 +78,7 @@ class Tide:
         errors: one for each name in `ERRORS`, in that order.
         false_positives: the AP that would be added if every false positive ranked below all true ones.
         false_negatives: the AP that would be added if no object were missing and no precision changed.
+        class_ap: float64 [3, K], the AP of each class: as it is, without false positives, without false negatives.
     """
 
     positive: float
@@ -76,6 +87,7 @@ class Tide:
     errors: tuple[TideError, ...]
     false_positives: float
     false_negatives: float
+    class_ap: Floats
 
     def __getitem__(self, name: str) -> TideError:
         """The errors of a kind.
@@ -86,6 +98,15 @@ class Tide:
         if name not in ERRORS:
             raise BadSetting(f"TIDE has no error {name!r}.", f"Choose one of {', '.join(ERRORS)}.")
         return self.errors[ERRORS.index(name)]
+
+    def only(self, classes: Collection[int] | None) -> Tide:
+        """The errors of some classes, and what they cost the mean over just these; all where `classes` is None."""
+        if classes is None:
+            return self
+        ids = list(classes)
+        return _summed(
+            replace(self, class_ap=self.class_ap[:, ids], errors=tuple(_only(error, ids) for error in self.errors))
+        )
 
 
 def tide(matches: Matches, positive: float = 0.5, background: float = 0.1, near: CrossPairs | None = None) -> Tide:
@@ -107,24 +128,51 @@ def tide(matches: Matches, positive: float = 0.5, background: float = 0.1, near:
     near = pairs_of(matches, near, background)
     kind, truth = _kinds(near, positive, background)
     repaired = _repaired(matches, kind, truth, taken)
-    missed = _missed(matches, kind, truth, taken)
+    missing = _missed(matches, kind, truth, taken)
     parts = _Parts(matches, matches.true_positive(positive), matches.positives())
-    ap = parts.ap(kind >= 0, parts.positives)
+    wrong = kind >= 0
     fixed = [parts.fixed(kind, truth, repaired, error) for error in range(_MISS)]
-    fixed.append(parts.ap(kind >= 0, parts.positives - parts.per_class(missed)))
+    fixed.append(parts.ap(wrong, parts.positives - parts.per_class(missing)))
     by_confidence = matches.ranked()
     found = [by_confidence[kind[by_confidence] == error] for error in range(_MISS)]
-    pairs = [(rows, truth[rows]) for rows in found] + [(np.full(len(missed), -1), missed)]
-    gains = np.maximum(np.array(fixed) - ap, 0.0).tolist()  # below 0 by rounding only
+    columns = [(rows, truth[rows], matches.class_id[rows]) for rows in found]
+    columns.append((np.full(len(missing), -1), missing, matches.ground_truth.class_id[missing]))
+    without = parts.ap(np.zeros(len(matches), np.bool_), parts.positives)
     found_objects = parts.per_class(taken[parts.true])
-    return Tide(
-        positive=positive,
-        background=background,
-        ap=ap,
-        errors=tuple(TideError(name, gain, *pair) for name, gain, pair in zip(ERRORS, gains, pairs, strict=True)),
-        false_positives=parts.ap(np.zeros(len(matches), np.bool_), parts.positives) - ap,
-        false_negatives=parts.ap(kind >= 0, found_objects) - ap,
+    errors = zip(ERRORS, columns, fixed, strict=True)
+    return _summed(
+        Tide(
+            positive=positive,
+            background=background,
+            ap=np.nan,
+            errors=tuple(TideError(name, np.nan, *column, class_ap) for name, column, class_ap in errors),
+            false_positives=np.nan,
+            false_negatives=np.nan,
+            class_ap=np.stack([parts.ap(wrong, parts.positives), without, parts.ap(wrong, found_objects)]),
+        )
     )
+
+
+def _summed(tide: Tide) -> Tide:
+    """With the means over the classes that it has."""
+    ap, without_false, without_missed = (mean(row) for row in tide.class_ap)
+    return replace(
+        tide,
+        ap=ap,
+        errors=tuple(
+            # below 0 by rounding only
+            replace(error, delta_ap=float(np.maximum(mean(error.class_ap) - ap, 0.0)))
+            for error in tide.errors
+        ),
+        false_positives=without_false - ap,
+        false_negatives=without_missed - ap,
+    )
+
+
+def _only(error: TideError, classes: list[int]) -> TideError:
+    kept = of_classes(error.class_id, classes)
+    columns = {name: getattr(error, name)[kept] for name in ("detection", "truth", "class_id")}
+    return replace(error, class_ap=error.class_ap[classes], **columns)
 
 
 @dataclass(frozen=True)
@@ -138,22 +186,23 @@ class _Parts:
     def per_class(self, truths: Integers) -> Integers:
         return np.bincount(self.matches.ground_truth.class_id[truths], minlength=len(self.positives))
 
-    def ap(self, false: Flags, positives: Integers) -> float:
-        counted = self.true | false
-        return mean(class_average_precision(self.matches.class_id[counted], self.true[counted], positives))
+    def ap(self, wrong: Flags, positives: Integers) -> Floats:
+        """Of each class, float64 [K]."""
+        counted = self.true | wrong
+        return class_average_precision(self.matches.class_id[counted], self.true[counted], positives)
 
-    def fixed(self, kind: Integers, truth: Integers, repaired: Flags, error: int) -> float:
-        """The AP when the errors of one kind are fixed."""
+    def fixed(self, kind: Integers, truth: Integers, repaired: Flags, error: int) -> Floats:
+        """The AP of each class when the errors of one kind are fixed, float64 [K]."""
         mended = repaired & (kind == error)
-        false = (kind >= 0) & (kind != error)
+        wrong = (kind >= 0) & (kind != error)
         if not mended.any():
-            return self.ap(false, self.positives)
-        counted = np.flatnonzero(self.true | false | mended)
+            return self.ap(wrong, self.positives)
+        counted = np.flatnonzero(self.true | wrong | mended)
         class_id = np.where(mended, self.matches.ground_truth.class_id[truth], self.matches.class_id)[counted]
         if error == _CLS:
             order = np.lexsort((-self.matches.confidence[counted], class_id))
             counted, class_id = counted[order], class_id[order]
-        return mean(class_average_precision(class_id, (self.true | mended)[counted], self.positives))
+        return class_average_precision(class_id, (self.true | mended)[counted], self.positives)
 
 
 def _kinds(near: CrossPairs, positive: float, background: float) -> tuple[Integers, Integers]:
@@ -187,7 +236,7 @@ def _repaired(matches: Matches, kind: Integers, truth: Integers, taken: Integers
 
 def _missed(matches: Matches, kind: Integers, truth: Integers, taken: Integers) -> Integers:
     """The objects that nothing took and no Loc or Cls error is about, ascending."""
-    missed = ~matches.ground_truth_ignored()
-    missed[taken[taken >= 0]] = False
-    missed[truth[np.isin(kind, _FIXABLE)]] = False
-    return np.flatnonzero(missed)
+    left = ~matches.ground_truth_ignored()
+    left[taken[taken >= 0]] = False
+    left[truth[np.isin(kind, _FIXABLE)]] = False
+    return np.flatnonzero(left)

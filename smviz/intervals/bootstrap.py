@@ -7,6 +7,7 @@ twice counts twice (Efron 1979, "Bootstrap methods: another look at the jackknif
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from smviz.intervals.resampling import COCO_NUMBERS, Progress, class_numbers, dr
 from smviz.intervals.sweeping import WeightedSweep
 from smviz.matching import Flags, Floats, Integers, Matches
 from smviz.metrics import coco_numbers
-from smviz.operating import F1, Objective
+from smviz.operating import F1, Objective, kept
 
 _FEWEST = 10
 
@@ -114,14 +115,37 @@ class Bootstrap:
         """
         matches, truth = self.matches, self.matches.ground_truth
         classes = len(truth.class_names)
-        if np.shape(confidence) not in {(), (classes,)}:
-            raise BadSetting("The thresholds do not belong to these classes.", f"Give one, or {classes} of them.")
-        kept = matches.confidence >= np.broadcast_to(np.asarray(confidence, np.float64), classes)[matches.class_id]
-        tp = self._sums(matches.image, matches.class_id, kept & matches.true_positive(iou))
-        fp = self._sums(matches.image, matches.class_id, kept & matches.false_positive(iou))
+        counted = kept(matches, confidence)
+        tp = self._sums(matches.image, matches.class_id, counted & matches.true_positive(iou))
+        fp = self._sums(matches.image, matches.class_id, counted & matches.false_positive(iou))
         objects = self._sums(truth.image, truth.class_id, ~matches.ground_truth_ignored())
         pooled = self._rates(*(sums.sum(axis=1) for sums in (tp, fp, objects)))
         return pooled, tuple(self._rates(tp[:, k], fp[:, k], objects[:, k]) for k in range(classes))
+
+    def pooled_rates(
+        self, confidence: ArrayLike, iou: float = 0.5, area: str = "all", class_ids: Sequence[int] | None = None
+    ) -> Rates:
+        """Precision, recall and F1 at a threshold over some classes together, in an area range.
+
+        Args:
+            confidence: the threshold, or that of each class [K]; NaN keeps nothing.
+            iou: at which a detection is right.
+            area: the range of sizes that objects and detections are counted in.
+            class_ids: None for all.
+
+        Raises:
+            BadSetting: when nothing was matched at the IoU or in the area range, or the thresholds are not one for
+                each class.
+        """
+        matches, truth = self.matches, self.matches.ground_truth
+        classes = np.arange(len(truth.class_names)) if class_ids is None else np.asarray(class_ids, np.int64)
+        counted = kept(matches, confidence) & np.isin(matches.class_id, classes)
+        there = ~matches.ground_truth_ignored(area) & np.isin(truth.class_id, classes)
+        return self._rates(
+            self._sum(matches.image[counted & matches.true_positive(iou, area)]),
+            self._sum(matches.image[counted & matches.false_positive(iou, area)]),
+            self._sum(truth.image[there]),
+        )
 
     def threshold(
         self,
@@ -175,6 +199,12 @@ class Bootstrap:
         rows = rows[np.argsort(class_id[rows], kind="stable")]
         classes = np.arange(len(self.matches.ground_truth.class_names) + 1)
         return weighted_sums(self._weights, image[rows], np.searchsorted(class_id[rows], classes))
+
+    def _sum(self, image: Integers) -> Integers:
+        """How many rows, whose images are given, each resample has, int64 [1 + resamples]."""
+        images = self._weights.shape[1]
+        sums: Integers = self._weights @ np.bincount(image, minlength=images)
+        return sums
 
     def _rates(self, tp: Integers, fp: Integers, objects: Integers) -> Rates:
         return Rates(

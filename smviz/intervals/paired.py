@@ -1,10 +1,11 @@
-"""Two runs on the same images: is one better, or did it have luck with these images?
+"""Two runs on the same images, or two thresholds: is one better, or did it have luck with these images?
 
 Both are resampled alike, so that what makes an image hard for both falls out of the difference.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,7 +21,7 @@ from smviz.records import GroundTruth
 
 @dataclass(frozen=True)
 class RateChanges:
-    """How precision, recall and F1 differ between two runs."""
+    """How precision, recall and F1 differ between two runs, or two thresholds."""
 
     precision: Change
     recall: Change
@@ -66,6 +67,29 @@ class Difference:
         """The threshold that an objective chooses."""
         a = self.a.threshold(objective, iou, class_id, _half(progress, 0.0))
         return change(a, self.b.threshold(objective, iou, class_id, _half(progress, 0.5)), corrected=False)
+
+
+def threshold_changes(
+    bootstrap: Bootstrap,
+    a: ArrayLike,
+    b: ArrayLike,
+    iou: float = 0.5,
+    area: str = "all",
+    class_ids: Sequence[int] | None = None,
+) -> RateChanges:
+    """How precision, recall and F1 of one run differ between two thresholds, b - a, over some classes together.
+
+    Args:
+        bootstrap: of the run.
+        a: a threshold, or that of each class [K].
+        b: as `a`.
+        iou, area, class_ids: as `Bootstrap.pooled_rates`.
+
+    Raises:
+        BadSetting: as `Bootstrap.pooled_rates`.
+    """
+    before, after = (bootstrap.pooled_rates(thresholds, iou, area, class_ids) for thresholds in (a, b))
+    return RateChanges(*(change(getattr(before, rate.name), getattr(after, rate.name)) for rate in fields(before)))
 
 
 def difference(a: Bootstrap, b: Bootstrap) -> Difference:

@@ -3,6 +3,7 @@
 A threshold keeps the detections whose confidence is >= it.
 """
 
+from smviz.operating.changing import Changes, changes, kept
 from smviz.operating.objectives import EXAMPLES, F1, Objective, parse_objective
 from smviz.operating.points import (
     OperatingPoint,
@@ -19,14 +20,17 @@ from smviz.operating.table import ThresholdTable
 __all__ = [
     "EXAMPLES",
     "F1",
+    "Changes",
     "Objective",
     "OperatingPoint",
     "OperatingPoints",
     "Sweep",
     "ThresholdTable",
     "best_f1",
+    "changes",
     "fingerprint",
     "flat_region",
+    "kept",
     "operating_point",
     "operating_points",
     "parse_objective",

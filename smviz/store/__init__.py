@@ -5,6 +5,7 @@ from smviz.store.keys import reply_key
 from smviz.store.outcomes import Arrival
 from smviz.store.places import Remote, read_image, stamp
 from smviz.store.rows import Run
+from smviz.store.shipping import SavedThresholds
 from smviz.store.workspace import FILE_NAME, Store
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Lease",
     "Remote",
     "Run",
+    "SavedThresholds",
     "Store",
     "at_work",
     "read_image",

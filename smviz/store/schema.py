@@ -117,4 +117,13 @@ def _add_claims_and_logs(db: Transaction) -> None:
     db.execute("ALTER TABLE outcome ADD COLUMN failure_log TEXT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files, _add_claims_and_logs)
+def _keep_reviews(db: Transaction) -> None:
+    """What was decided about labels in doubt, whoever decided it."""
+    db.execute(
+        """CREATE TABLE review (
+            run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE, doubt TEXT NOT NULL, decision TEXT NOT NULL,
+            at TEXT NOT NULL, PRIMARY KEY (run, doubt))"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files, _add_claims_and_logs, _keep_reviews)

@@ -15,12 +15,14 @@ from smviz.database import Database, Told, Transaction
 from smviz.errors import StoreError, UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, known, outcomes
+from smviz.store import creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
 from smviz.store.keys import key_prefix
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
 from smviz.store.schema import MIGRATIONS
+from smviz.store.shipping import SavedThresholds
+from smviz.thresholds import Thresholds
 
 FILE_NAME = "workspace.db"
 
@@ -248,6 +250,18 @@ class Store:
         rows = self._database.read("SELECT annotations FROM run WHERE id = ?", (self.run(run_id).id,))
         return None if rows[0][0] is None else zlib.decompress(rows[0][0])
 
+    def decisions(self, run_id: str) -> dict[str, str]:
+        """What was decided about the labels in doubt of a run: a decision for each doubt that has one."""
+        return reviews.decisions(self._database, run_id)
+
+    def decide(self, run_id: str, made: Mapping[str, str | None]) -> None:
+        """Keep decisions about labels in doubt, each in place of an earlier one; None takes one back.
+
+        Raises:
+            UnknownRun: when there is no such run.
+        """
+        reviews.decide(self._database, self.run(run_id).id, made)
+
     def append(self, run_id: str, outcome: Outcome, key: str = "") -> Future[None]:
         """Store what became of one image; the future is done when it is on the disk.
 
@@ -336,6 +350,26 @@ class Store:
         """How images are sent to an endpoint, or None where nobody has said so yet."""
         rows = self._database.read("SELECT request FROM request WHERE endpoint = ?", (endpoint_key,))
         return from_json(rows[0][0], Request) if rows else None
+
+    def save_thresholds(self, endpoint_key: str, thresholds: Thresholds, file: str = "") -> None:
+        """Keep the thresholds that an endpoint's detections are cut at; `file` names the file they are from, if any.
+
+        Raises:
+            BadSetting: when one of them is NaN or infinite.
+        """
+        shipping.save(self._database, endpoint_key, thresholds, file)
+
+    def thresholds(self, endpoint_key: str) -> SavedThresholds | None:
+        """The thresholds that were kept last for an endpoint, or None where there are none.
+
+        Raises:
+            BadSetting: when a newer smviz wrote them.
+        """
+        return shipping.saved(self._database, endpoint_key)
+
+    def forget_thresholds(self, endpoint_key: str) -> None:
+        """Keep no thresholds for an endpoint any more."""
+        shipping.forget(self._database, endpoint_key)
 
 
 _NUMBER = "(SELECT number FROM run WHERE id = ?)"

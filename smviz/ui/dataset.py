@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from smviz.annotations import FORMATS, Proposal, ground_truth_json, ground_truth_of, propose
+from smviz.annotations import FORMATS, Proposal, canonical_json, ground_truth_of, propose
 from smviz.datasets import DataSetCheck, Finding, check, propose_class_map, unmatched
 from smviz.errors import SmvizError
 from smviz.records import GroundTruth, Skipped
@@ -36,7 +36,7 @@ class Labels:
     """The ground truth that a run gets.
 
     Attributes:
-        annotations: canonical COCO JSON, as `annotations.ground_truth_json` writes it.
+        annotations: COCO JSON, as `annotations.canonical_json` writes it.
         title: where it came from, in words.
         class_map: what the endpoint's class names mean, as `evaluation.judge` takes it; only those that do not stand
             for the class of the same name.
@@ -228,7 +228,7 @@ def _read(key: str, form: str | None, names: str, _given: _Given, _image_size: I
     """`key`, `form` and `names` of the images, whose sizes may count, name what is kept."""
     with _given.open() as source:
         truth = ground_truth_of(source, form, _image_size)
-    annotations = ground_truth_json(truth, source=_given.title, format=form or "")
+        annotations = canonical_json(source, truth, form or "", _given.title)
     return _Read(truth, annotations, hashlib.sha256(annotations).hexdigest())
 
 

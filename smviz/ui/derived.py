@@ -7,16 +7,23 @@ from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import streamlit as st
 
 from smviz.choosing import Choice, choose
 from smviz.cutoffs import Cutoff, find_cutoffs
 from smviz.diagnosis import CrossPairs, near_pairs
 from smviz.evaluation import Evaluation
-from smviz.intervals import Bootstrap, Interval
+from smviz.intervals import Bands, Bootstrap, Interval, Rates, bands
 from smviz.matching import Matches
-from smviz.operating import Objective
+from smviz.metrics import average_precision
+from smviz.operating import Objective, OperatingPoint, operating_point
 from smviz.store import Run
+from smviz.ui.resources import image_url
+from smviz.workbench import Packed, Part, pack
+from smviz.workbench.classes import AveragePrecisions
+
+AP_NUMBERS = {"all": "AP", "small": "APs", "medium": "APm", "large": "APl"}  # by area range
 
 Result = TypeVar("Result")
 Progress = Callable[[float], None]
@@ -74,10 +81,12 @@ class Derived:
 
     Attributes:
         evaluation: whose matches everything here is of.
+        word: names the run to the components of the page, which follow each other by it.
     """
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluation, word: str) -> None:
         self.evaluation = evaluation
+        self.word = word
         self._kept: dict[Hashable, Any] = {}
         self._works: list[Background[Any]] = []
 
@@ -85,6 +94,48 @@ class Derived:
     def matches(self) -> Matches:
         """Those of the evaluation."""
         return self.evaluation.matches
+
+    @cached_property
+    def packed(self) -> Packed:
+        """The columns that the browser counts from."""
+        return pack(self.matches)
+
+    def packed_url(self) -> str:
+        """Where the browser gets them; asked for in every rerun that shows a component that needs them."""
+        return image_url(self.packed.data, "application/octet-stream", f"columns of {self.word}")
+
+    def live(self, threshold: float, part: Part) -> dict[str, Any]:
+        """What the data of every live component holds: where the columns are, and the state to begin with.
+
+        Raises:
+            BadSetting: when nothing was matched at the IoU or in the area range.
+        """
+        layout = self.packed.layout
+        state = {"threshold": threshold, **part.as_sent(self.matches.settings)}
+        return {"word": self.word, "url": self.packed_url(), "layout": layout, "state": state}
+
+    def best(self, part: Part, objective: Objective) -> OperatingPoint:
+        """The threshold that serves an objective best, over the chosen classes together."""
+        images = len(self.matches.ground_truth.image_names)
+        return self.once(
+            ("best", part, objective), lambda: operating_point(part.sweep(self.matches), objective, images)
+        )
+
+    def rates(self, threshold: float, part: Part) -> Background[Rates]:
+        """Precision, recall and F1 of the chosen classes together, with their intervals."""
+        return self.once(
+            ("rates", threshold, part),
+            lambda: self._begun(lambda _: self.bootstrap.pooled_rates(threshold, part.iou, part.area, part.classes)),
+        )
+
+    def bands(self, part: Part) -> Background[Bands]:
+        """Precision, recall and F1 of the chosen classes together against confidence, with their intervals."""
+        return self.once(
+            ("bands", part),
+            lambda: self._begun(
+                lambda progress: bands(self.bootstrap, part.iou, part.area, part.classes, progress=progress)
+            ),
+        )
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
@@ -102,14 +153,37 @@ class Derived:
         return find_cutoffs(self.matches)
 
     @cached_property
-    def intervals(self) -> Background[tuple[dict[str, Interval], tuple[Interval, ...]]]:
-        """COCO's twelve numbers, and the AP of each class."""
-        return self._begun(lambda progress: (self.bootstrap.numbers(progress), self.bootstrap.classes("AP")))
+    def intervals(self) -> Background[dict[str, Interval]]:
+        """Those of COCO's twelve numbers; the numbers of each class follow from the same resamples."""
+        return self._begun(self.bootstrap.numbers)
+
+    def average_precisions(self, area: str) -> AveragePrecisions:
+        """AP and AP50 of each class in an area range; with intervals once those of the twelve numbers are there.
+
+        Raises:
+            BadSetting: when there is no such area range.
+        """
+        every = self.once(("average precision", area), lambda: average_precision(self.matches, area))
+        at_half = np.isclose(self.matches.settings.ious, 0.5)
+        ap50 = every[at_half][0] if at_half.any() else np.full(every.shape[1], np.nan)
+        return AveragePrecisions(every.mean(axis=0), ap50, self._class_intervals(AP_NUMBERS[area]))
+
+    def _class_intervals(self, number: str) -> tuple[Interval, ...] | None:
+        if self.intervals.result() is None:
+            return None
+        return self.once(("class intervals", number), lambda: self.bootstrap.classes(number))
 
     def choice(self, objective: Objective, iou: float) -> Background[Choice]:
-        """The thresholds for an objective, with intervals and what other images say of them."""
+        """The thresholds for an objective, with intervals and what other images say of them.
+
+        Only the choice that was asked for last is worked on.
+        """
+        wanted = ("choice", objective, iou)
+        for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == "choice" and key != wanted]:
+            if not self._kept[key].ended:
+                self._kept.pop(key).stop()
         return self.once(
-            ("choice", objective, iou),
+            wanted,
             lambda: self._begun(
                 lambda progress: choose(
                     self.matches, objective, iou, held_out=True, bootstrap=self.bootstrap, progress=progress
@@ -143,4 +217,4 @@ def _derived(
     run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _evaluation: Evaluation
 ) -> Derived:
     """The first three arguments name the evaluation; its own matches are kept, as pairs belong to just these."""
-    return Derived(_evaluation)
+    return Derived(_evaluation, run_id)

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from smviz.errors import BadResponse
 from smviz.records import Detections, Payload, Reply
 from smviz.settings import Connection, Preset, Request
+from smviz.thresholds import Thresholds, values_of
 from smviz.ui import answers, calling, history, opening
 from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.frame import plain, show_error
@@ -146,6 +147,7 @@ def shown(
     other: Detections | None = None,
     names: tuple[str, str] = ("A", "B"),
     picture: bytes | None = None,
+    in_force: Thresholds | None = None,
 ) -> ViewerState:
     """The viewer with an image and its detections; the threshold is kept in the address bar.
 
@@ -156,7 +158,9 @@ def shown(
         other: as the viewer's.
         names: as the viewer's.
         picture: a JPEG in place of the image that was sent, of the same proportions.
+        in_force: saved thresholds, which the viewer begins with and marks.
     """
+    start = in_force.overall.value if in_force else SHOWN_FROM
     payload = look.payload
     url = image_url(picture, "image/jpeg", "detect image") if picture else picture_url(payload, "detect image")
     large = max(payload.width, payload.height) > LONGEST_SHOWN and not picture
@@ -167,7 +171,9 @@ def shown(
         height=payload.height,
         key="detect viewer",
         image_key=look.key,
-        threshold=_linked_threshold(),
+        threshold=_linked_threshold(start),
+        best_threshold=start if in_force else None,
+        class_thresholds=_of_classes(in_force, detections),
         ground_truth=look.truth,
         matches=None if other is not None else look.matches,
         other=other,
@@ -177,16 +183,21 @@ def shown(
         stage_height=560,
     )
     st.session_state[opening.STATE] = state
-    if float(st.query_params.get("threshold", SHOWN_FROM)) != state.threshold:
+    if float(st.query_params.get("threshold", start)) != state.threshold:
         st.query_params["threshold"] = repr(state.threshold)
     return state
 
 
-def _linked_threshold() -> float:
+def _of_classes(in_force: Thresholds | None, detections: Detections) -> dict[str, float] | None:
+    """The saved threshold of each class; None where one serves all."""
+    return values_of(in_force, detections.class_names) if in_force and in_force.classes else None
+
+
+def _linked_threshold(otherwise: float) -> float:
     """The threshold in the address; a bad one is told and taken out."""
     text = st.query_params.get("threshold")
     if text is None:
-        return SHOWN_FROM
+        return otherwise
     try:
         value = float(text)
     except ValueError:
@@ -194,8 +205,8 @@ def _linked_threshold() -> float:
     if 0 <= value <= 1:
         return value
     st.toast(
-        f"The link's threshold “{plain(text[:20])}” is no number from 0 to 1; {SHOWN_FROM} is shown.",
+        f"The link's threshold “{plain(text[:20])}” is no number from 0 to 1; {otherwise:g} is shown.",
         icon=":material/warning:",
     )
     del st.query_params["threshold"]
-    return SHOWN_FROM
+    return otherwise

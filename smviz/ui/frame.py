@@ -20,6 +20,7 @@ PAGES = {
     "Endpoint": ("pages/1_Endpoint.py", ":material/dns:"),
     "Detect": ("pages/2_Detect.py", ":material/center_focus_strong:"),
     "Evaluate": ("pages/3_Evaluate.py", ":material/analytics:"),
+    "Compare": ("pages/4_Compare.py", ":material/compare:"),
 }
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }

@@ -13,6 +13,7 @@ from smviz.ui.derived import derived_of
 from smviz.ui.frame import shown_errors
 from smviz.ui.mistakes import mistakes
 from smviz.ui.numbers import overview
+from smviz.ui.report import report_menu
 from smviz.ui.results import images
 from smviz.ui.shipping import thresholds
 from smviz.ui.threshold_bar import threshold_bar
@@ -30,18 +31,20 @@ def judgement(run: Run, evaluation: Evaluation, outcomes: Sequence[Outcome]) -> 
         st.info("There is no object to be found in these images: every detection is wrong.", icon=":material/info:")
     chosen = threshold_bar(derived, run)
     linked = "Images" if st.query_params.get("image") else SECTIONS[0]
-    section = st.segmented_control(
-        "Section",
-        SECTIONS,
-        default=linked,
-        required=True,
-        key="section",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        section = st.segmented_control(
+            "Section",
+            SECTIONS,
+            default=linked,
+            required=True,
+            key="section",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        report_menu(run, evaluation, derived, chosen)
     with shown_errors():
         if section == "Overview":
-            overview(derived, chosen)
+            overview(derived, run, outcomes, chosen)
         elif section == "Thresholds":
             thresholds(derived, run, outcomes, chosen)
         elif section == "Images":

@@ -1,21 +1,29 @@
-"""The overview of an evaluation: COCO's twelve numbers, what a threshold gives, curves and classes, with intervals."""
+"""The overview of an evaluation: COCO's twelve numbers with intervals, how the run went, live curves and classes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from smviz import charts
-from smviz.colours import class_colours
+from smviz import exports
 from smviz.intervals import Interval, is_weak
-from smviz.metrics import precision_recall
 from smviz.protocols import why_tools_differ
+from smviz.records import Outcome
+from smviz.store import Run
 from smviz.ui.derived import Derived
 from smviz.ui.frame import number, plain
-from smviz.ui.tables import BAR, THREE, titled_table
+from smviz.ui.headline import how_it_went, settings_line
+from smviz.ui.tables import table_csv, table_parquet
 from smviz.ui.threshold_bar import Chosen, in_words
+from smviz.workbench import Part
+from smviz.workbench.classes import class_columns, class_table, sorted_by
+from smviz.workbench.curves import coloured_classes, precision_recall, threshold_curve
 
+PR_COLUMNS = ("confidence", "recall", "precision")
 NUMBERS = {
     "AP": "Average precision, mean over IoU 0.50 to 0.95 and classes",
     "AP50": "AP at IoU 0.50",
@@ -30,90 +38,63 @@ NUMBERS = {
     "ARm": "AR of medium objects",
     "ARl": "AR of large objects",
 }
-MOST_LINES = 12  # of a chart
+_SMALL = """<style>
+.st-key-coco [data-testid="stMetric"] { padding: .45rem .6rem .5rem; }
+.st-key-coco [data-testid="stMetricValue"] { font-size: 1.15rem; }
+.st-key-coco [data-testid="stMetricDelta"] { font-size: .72rem; padding-inline: 0; background: none; }
+</style>"""
 AT_ONCE = 0.4  # seconds that a page waits for its intervals before it is shown without
 
 
-def overview(derived: Derived, chosen: Chosen) -> None:
+def overview(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chosen) -> None:
     """The section that comes first."""
-    at_threshold(derived, chosen)
-    coco_numbers(derived)
+    coco_numbers(derived, run, outcomes)
     limits(derived)
     curves(derived, chosen)
-    class_table(derived, chosen)
+    classes(derived, chosen)
     why(derived)
 
 
-def at_threshold(derived: Derived, chosen: Chosen) -> None:
-    """Precision, recall and F1 of all classes together at the threshold, each with its interval, and the counts."""
-    counts = derived.evaluation.sweep(None, chosen.iou).at(chosen.threshold)
-    rates, _ = derived.once(
-        ("rates", chosen.threshold, chosen.iou), lambda: derived.bootstrap.rates(chosen.threshold, chosen.iou)
-    )
-    images = len(derived.matches.ground_truth.image_names)
-    objects = counts.tp + counts.fn
-    columns = st.columns(6, gap="small")
-    for column, name, value, interval in zip(
-        columns,
-        ("Precision", "Recall", "F1"),
-        (counts.precision, counts.recall, counts.f1),
-        vars(rates).values(),
-        strict=False,
-    ):
-        _metric(column, name, value, interval, _told(interval))
-    for column, name, count, beside in (
-        (columns[3], "True positives", counts.tp, f"of {objects:,} objects"),
-        (columns[4], "False positives", counts.fp, f"{counts.fp / images:.2f} per image" if images else "no image"),
-        (columns[5], "Missed", counts.fn, f"of {objects:,} objects"),
-    ):
-        column.metric(name, f"{count:,}", beside, "off", delta_arrow="off", border=True)
-    st.caption(
-        f"All classes together, at confidence ≥ {chosen.threshold:.3f} and IoU ≥ {chosen.iou:.2f}; below each number "
-        "its 95 % interval."
-    )
-
-
-def coco_numbers(derived: Derived) -> None:
-    """The twelve numbers with their intervals, and the settings that made them."""
+def coco_numbers(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> None:
+    """The twelve numbers with their intervals, how the run went, and the settings that made it all."""
     work = derived.intervals
     found = work.result(AT_ONCE)
     if found is None:
-        _coming(derived)
+        _coming(derived, run, outcomes)
     else:
-        _twelve(derived, found[0])
-    settings, truth = derived.matches.settings, derived.matches.ground_truth
-    st.caption(
-        f"COCO's protocol: IoU {settings.ious[0]:.2f} to {settings.ious[-1]:.2f} in steps of 0.05, at most "
-        f"{settings.max_detections[-1]} detections per image and class, crowd regions ignored, confidence from 0. "
-        f"{len(truth.image_names):,} images, {int(derived.matches.positives().sum()):,} objects, "
-        f"{len(derived.matches.predictions):,} detections."
-    )
+        _cards(derived, run, outcomes, found)
+    settings_line(derived, run)
 
 
 @st.fragment(run_every=0.5)
-def _coming(derived: Derived) -> None:
+def _coming(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> None:
     """The numbers at once, the intervals when they are there."""
     work = derived.intervals
     if work.result() is not None:
         st.rerun()
-    _twelve(derived, {})
+    _cards(derived, run, outcomes, {})
     st.progress(work.share, f"Resampling the images for the intervals … {work.share:.0%}")
 
 
-def _twelve(derived: Derived, intervals: dict[str, Interval]) -> None:
+def _cards(derived: Derived, run: Run, outcomes: Sequence[Outcome], intervals: dict[str, Interval]) -> None:
     names = list(NUMBERS)
-    for row in (names[:6], names[6:]):
-        for column, name in zip(st.columns(6, gap="small"), row, strict=True):
-            interval = intervals.get(name)
-            _metric(column, name, derived.evaluation.numbers[name], interval, NUMBERS[name])
+    row = st.columns(6, gap="small")
+    _numbers(derived, row, names[:2], intervals)
+    how_it_went(row[2:], run, outcomes)
+    st.html(_SMALL)
+    with st.container(key="coco"):
+        _numbers(derived, st.columns(10, gap="xsmall"), names[2:], intervals)
 
 
-def _metric(
-    column: st.delta_generator.DeltaGenerator, name: str, value: float, interval: Interval | None, about: str
+def _numbers(
+    derived: Derived, columns: Sequence[DeltaGenerator], names: Sequence[str], intervals: dict[str, Interval]
 ) -> None:
-    between = "…" if interval is None else _between(interval)
-    method = f"  \n{_told(interval)}" if interval is not None and about != _told(interval) else ""
-    column.metric(name, number(value), between, "off", help=about + method, delta_arrow="off", border=True)
+    for column, name in zip(columns, names, strict=False):
+        interval = intervals.get(name)
+        between = "…" if interval is None else _between(interval)
+        method = "" if interval is None else f"  \n{_told(interval)}"
+        value = number(derived.evaluation.numbers[name])
+        column.metric(name, value, between, "off", help=NUMBERS[name] + method, delta_arrow="off", border=True)
 
 
 def _between(interval: Interval) -> str:
@@ -143,76 +124,75 @@ def limits(derived: Derived) -> None:
 
 
 def curves(derived: Derived, chosen: Chosen) -> None:
-    """Precision against recall per class, and precision, recall and F1 against confidence."""
-    names = derived.matches.ground_truth.class_names
-    shown = _most_frequent(derived)
-    lines = derived.once(("lines", chosen.iou), lambda: [_line(derived, k, chosen.iou) for k in shown])
-    points = {
-        row.name: (row.recall, row.precision) for row in derived.evaluation.class_table(chosen.threshold, chosen.iou)
-    }
+    """Precision against recall per class, and precision, recall and F1 against confidence; both follow the bar."""
+    live = derived.live(chosen.threshold, chosen.part)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Precision and recall", anchor=False)
-        st.plotly_chart(charts.precision_recall_figure(lines, class_colours(names), points), key="pr curve")
-        some = f" The {MOST_LINES} most frequent of {len(names)} classes." if len(shown) < len(names) else ""
-        st.caption(f"At IoU {chosen.iou:.2f}; the dots are where each class stands at the threshold.{some}")
+        _titled("Precision and recall", "precision_recall.csv", lambda: _precision_recall_csv(derived, chosen.part))
+        precision_recall(live, key="pr curve")
     with right:
-        st.subheader("Precision, recall and F1 against confidence", anchor=False)
-        best = chosen.best.confidence
-        sweep = derived.evaluation.sweep(None, chosen.iou)
-        figure = charts.threshold_figure(sweep, chosen.threshold, best, in_words(chosen.objective, short=True))
-        st.plotly_chart(figure, key="threshold curve")
-        st.caption(f"All classes together, at IoU {chosen.iou:.2f}; every distinct score is a point.")
+        _titled(
+            "Precision, recall and F1 against confidence", "thresholds_curve.csv", lambda: _sweep_csv(derived, chosen)
+        )
+        threshold_curve(
+            live, key="threshold curve", best=chosen.best_known, best_label=in_words(chosen.objective, short=True)
+        )
 
 
-def class_table(derived: Derived, chosen: Chosen) -> None:
-    """A row per class, as table and CSV."""
-    rows = derived.evaluation.class_table(chosen.threshold, chosen.iou)
-    found = derived.intervals.result()
-    intervals = [] if found is None else [_between(interval) for interval in found[1]]
-    table = pd.DataFrame(
-        {
-            "Class": [row.name for row in rows],
-            "Objects": [row.objects for row in rows],
-            "AP": [row.ap for row in rows],
-            "AP interval": intervals or ["…"] * len(rows),
-            "AP50": [row.ap50 for row in rows],
-            "TP": [row.tp for row in rows],
-            "FP": [row.fp for row in rows],
-            "FN": [row.fn for row in rows],
-            "Precision": [row.precision for row in rows],
-            "Recall": [row.recall for row in rows],
-            "F1": [row.f1 for row in rows],
-            "Best threshold": [row.best_threshold for row in rows],
-            "": ["weak" if is_weak(row.objects) else "" for row in rows],
-        }
+def _sweep_csv(derived: Derived, chosen: Chosen) -> bytes:
+    """The counts of the chosen classes together at every distinct score."""
+    swept = chosen.part.sweep(derived.matches)
+    columns = (swept.confidence, swept.tp, swept.fp, swept.fn, swept.precision, swept.recall, swept.f1)
+    header = ("confidence", "tp", "fp", "fn", "precision", "recall", "f1")
+    return exports.table_csv(header, zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _precision_recall_csv(derived: Derived, part: Part) -> bytes:
+    """The lines that have a colour, a row for every distinct score."""
+    names = derived.matches.ground_truth.class_names
+    named = coloured_classes(derived.matches, part)
+    sweeps = part.sweeps(derived.matches)
+    rows = (
+        (names[k], *row)
+        for k in named
+        for row in zip(*(getattr(sweeps[k], rate).tolist() for rate in PR_COLUMNS), strict=True)
     )
-    titled_table("Classes", table.rename(columns={"": "Weak"}), "classes.csv")
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={
-            "AP": BAR,
-            "AP interval": st.column_config.TextColumn("AP, 95 %", help="The 95 % interval of the AP"),
-            "AP50": BAR,
-            "Precision": THREE,
-            "Recall": THREE,
-            "F1": THREE,
-            "Best threshold": st.column_config.NumberColumn(
-                format="%.3f", help="The confidence with this class's highest F1 at the chosen IoU"
-            ),
-            "": st.column_config.TextColumn(
-                help="Fewer than 30 objects: too few for a threshold of its own; lean on that of all classes together"
-            ),
-        },
-    )
-    weak = [row.name for row in rows if row.objects and is_weak(row.objects)]
+    return exports.table_csv(("class", *PR_COLUMNS), rows)
+
+
+def classes(derived: Derived, chosen: Chosen) -> None:
+    """A row per class, as table, CSV and Parquet; it follows the bar."""
+    precisions = derived.average_precisions(chosen.area)
+    slot = "class table"
+    told = st.session_state.get(slot)
+    sort = sorted_by(told.sort if told else None)
+
+    def table() -> pd.DataFrame:
+        return pd.DataFrame(class_columns(derived.matches, chosen.threshold, chosen.part, precisions, sort))
+
+    _titled("Classes", "classes.csv", lambda: table_csv(table()), lambda: table_parquet(table()))
+    class_table(derived.live(chosen.threshold, chosen.part), precisions, key=slot)
+    names, objects = derived.matches.ground_truth.class_names, derived.matches.positives(chosen.area)
+    weak = [name for name, count in zip(names, objects.tolist(), strict=True) if count and is_weak(count)]
     if weak:
         st.caption(
             f":material/warning: Weak, with fewer than 30 objects: {plain(', '.join(weak[:6]))}"
             f"{f' and {len(weak) - 6} more' if len(weak) > 6 else ''}. Their own thresholds are mostly noise: lean on "
             "the one of all classes together."
         )
+
+
+def _titled(title: str, csv_name: str, csv: Callable[[], bytes], parquet: Callable[[], bytes] | None = None) -> None:
+    """A heading with what downloads the data below it, made when it is asked for."""
+    files = [("CSV", csv_name, "text/csv", csv)]
+    if parquet:
+        files.append(("Parquet", f"{csv_name.removesuffix('.csv')}.parquet", "application/vnd.apache.parquet", parquet))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.subheader(title, anchor=False, width="stretch")
+        for label, name, kind, made in files:
+            st.download_button(
+                label, made, name, kind, icon=":material/download:", on_click="ignore", key=f"download {name}"
+            )
 
 
 def why(derived: Derived) -> None:
@@ -241,15 +221,3 @@ def why(derived: Derived) -> None:
                 "What it does, and who": st.column_config.TextColumn(width="large"),
             },
         )
-
-
-def _most_frequent(derived: Derived) -> list[int]:
-    """The classes that a chart shows, in their order."""
-    objects = derived.matches.positives()
-    return sorted(np.argsort(-objects, kind="stable")[:MOST_LINES].tolist())
-
-
-def _line(derived: Derived, class_id: int, iou: float) -> charts.Curve:
-    curve = precision_recall(derived.matches, class_id, iou)
-    name = derived.matches.ground_truth.class_names[class_id]
-    return charts.Curve(name, curve.recall, curve.precision, curve.confidence)

@@ -1,166 +1,230 @@
-"""The images of an evaluation, worst first, and one of them with every hit, miss and mistake."""
+"""The images of an evaluation as table, gallery or crops, and one of them with every hit, miss and mistake."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from smviz import exports
 from smviz.errors import SmvizError
-from smviz.evaluation import judged_image
 from smviz.records import Outcome
 from smviz.store import Run
-from smviz.ui.choice import restored
+from smviz.ui.crops import FN, FP, TP, Crops, show_crops
 from smviz.ui.derived import Derived
-from smviz.ui.frame import page_link, plain
-from smviz.ui.resources import image_url, picture_url, prepared, run_image, thumbnail
-from smviz.ui.tables import THREE, titled_table
+from smviz.ui.frame import plain, show_error
+from smviz.ui.one_image import file_names, one_image
+from smviz.ui.resources import image_url, thumbnail
 from smviz.ui.threshold_bar import Chosen
-from smviz.viewer import ImageMatches, ImageTruth, viewer
+from smviz.workbench import Part
+from smviz.workbench.grid import as_sent, asked, opened, stepper
+from smviz.workbench.image_table import image_table
+from smviz.workbench.images import LINKED, Choice, from_link, image_grid, told_choice
 
-MOST_PICTURES = 300  # rows with a thumbnail; the worst come first
+__all__ = ["images", "one_image"]
+
+WIDTH = 240  # pixels of a thumbnail
+AT_ONCE = 0.3  # seconds of making thumbnails before those that are there are shown
+HEIGHT = 620  # pixels of the grid
+ALL = -1  # stands for all classes
+KINDS = {"False positives": FP, "Missed objects": FN, "True positives": TP}
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """The images of a run: those of the ground truth that were answered, and then those that failed.
+
+    Attributes:
+        names: as the screen has them.
+        files: what the run calls them.
+        latency: milliseconds of those that were answered; NaN where it is not known.
+        failures: those that failed, with the reason.
+        about: the same as JSON, for the browser.
+        place: of each name.
+    """
+
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    latency: tuple[float, ...]
+    failures: tuple[tuple[str, str], ...]
+    about: bytes
+    place: dict[str, int]
 
 
 def images(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chosen) -> None:
-    """The section: a table of all images, and the one that is selected.
+    """The section: all images as a table or a gallery, or their crops, and the image that is open.
 
     Raises:
-        StoreError: when the image is not there any more.
-        BadImage: when it can no longer be decoded.
+        BadSetting: when nothing was matched at the IoU or in the area range that is chosen.
     """
-    if not derived.matches.ground_truth.image_names:
+    about = derived.once(("images", run.answered, run.failed), lambda: _all_of(derived, run, outcomes))
+    if not about.names:
         st.info("No image of the ground truth has a reply.", icon=":material/image:")
         return
-    name = image_table(derived, run, outcomes, chosen)
-    if name:
-        st.subheader(plain(name), anchor=False)
-        one_image(derived, run, name, chosen)
+    # What is large gets its address here: the fragment runs often.
+    live = derived.live(chosen.threshold, chosen.part)
+    url = image_url(about.about, "application/json", f"about the images of {run.id}")
+    _section(derived, run, about, chosen, live, url)
 
 
-def image_table(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chosen) -> str | None:
-    """A row per image, worst first, as table and CSV; returns the name of the selected image."""
-    latency = {outcome.image: outcome.reply.latency * 1000 for outcome in outcomes if outcome.reply}
-    unsorted = derived.evaluation.image_table(chosen.threshold, chosen.iou)
-    rows = [unsorted[image] for image in derived.once("worst first", lambda: _worst_first(derived))]
-    table = pd.DataFrame(
-        {
-            "Image": [row.name for row in rows],
-            "TP": [row.tp for row in rows],
-            "FP": [row.fp for row in rows],
-            "FN": [row.fn for row in rows],
-            "Precision": [row.precision for row in rows],
-            "Recall": [row.recall for row in rows],
-            "F1": [row.f1 for row in rows],
-            "Latency": [latency.get(row.name, float("nan")) for row in rows],
-        }
+@st.fragment
+def _section(derived: Derived, run: Run, about: _Images, chosen: Chosen, live: dict[str, Any], url: str) -> None:
+    key = f"images of {run.id}"
+    told, version = asked(key), f"{run.id} {run.answered} {run.failed}"
+    memory = opened(
+        key,
+        told,
+        version,
+        lambda image: about.names[image] if 0 <= image < len(about.names) else None,
+        st.query_params.get("image"),
     )
-    titled_table("Images", table.rename(columns={"Latency": "Latency (ms)"}), "images.csv")
-    st.caption("Worst first at the best F1. Select a row to see the image with every hit, mistake and miss.")
-    table.insert(
-        0,
-        "Picture",
-        [_thumbnail(run, name) if place < MOST_PICTURES else None for place, name in enumerate(table["Image"])],
-    )
-    linked = [i for i, row in enumerate(rows) if row.name == st.query_params.get("image")]
-    event = st.dataframe(
-        table,
-        hide_index=True,
-        height=340,
-        row_height=64,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": linked, "columns": [], "cells": []}},
-        key=f"images of {run.id}",
-        column_config={
-            "Picture": st.column_config.ImageColumn("", width=100),
-            "Precision": THREE,
-            "Recall": THREE,
-            "F1": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1),
-            "Latency": st.column_config.NumberColumn(format="%.0f ms"),
-        },
-        alt="The images of this run; select a row to open one",
-    )
-    selected = event["selection"]["rows"]
-    if not selected:
-        st.query_params.pop("image", None)
-        return None
-    name = str(table["Image"].iloc[selected[0]])
-    if st.query_params.get("image") != name:
-        st.query_params["image"] = name
-    return name
-
-
-def one_image(
-    derived: Derived,
-    run: Run,
-    name: str,
-    chosen: Chosen,
-    key: str = "evaluate viewer",
-    detection: int | None = None,
-) -> None:
-    """The viewer with one image of the run: true positives, false positives and missed objects marked.
-
-    Args:
-        derived: the evaluation.
-        run: that has the image.
-        name: of the image.
-        chosen: what counts.
-        key: of the viewer.
-        detection: the one to be selected at first, as position in the matches.
-
-    Raises:
-        StoreError: when the image is not there any more.
-        BadImage: when it can no longer be decoded.
-    """
-    payload = prepared(run_image(run.id, name), name)
-    truth = derived.matches.ground_truth
-    image = truth.image_names.index(name)
-    judged = judged_image(derived.evaluation, image, chosen.iou)
-    width, height = (int(side) for side in truth.image_sizes[image])  # the frame that the boxes are in
-    state = viewer(
-        picture_url(payload, key),
-        judged.detections,
-        width=width or payload.width,
-        height=height or payload.height,
+    image = about.place.get(memory.what)
+    choice = told_choice(key) or from_link(st.query_params)
+    _keep_in_link(choice, None if image is None else about.names[image])
+    image_grid(
+        live,
         key=key,
-        image_key=f"{run.id} {name} {chosen.iou}",
-        threshold=chosen.threshold,
-        best_threshold=chosen.best_known,
-        ground_truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
-        matches=ImageMatches(judged.taken, judged.ignored),
-        selected=None if detection is None else _place(derived, image, detection),
+        about=url,
+        version=version,
+        failed=len(about.failures),
+        turn=told.turn,
+        tiles=_tiles(run, about, told.ids if told.version == version else ()),
+        opened=as_sent(key, memory, image, "" if image is None else about.names[image]),
+        choice=choice,
+        file=_file(derived, about, key),
+        on_export=lambda: _asked_for_file(key),
+        height=HEIGHT,
     )
-    page_link(
-        "Detect",
-        "Open in Detect: exports, tiles, the raw reply",
-        restored(),
-        {"run": run.id, "image": name, "threshold": f"{chosen.threshold:.6g}"},
-    )
-    if state.threshold != chosen.threshold:
-        st.session_state["viewer threshold"] = state.threshold
-        st.rerun()
+    if image is not None:
+        _open(derived, run, about, image, chosen, key)
+    elif choice.view == "crops":
+        _crops(derived, run, chosen)
 
 
-def _place(derived: Derived, image: int, detection: int) -> int:
-    """Where a detection of the matches stands among those of its image, as `judged_image` sorts them."""
-    predictions = derived.matches.predictions
-    rows = np.flatnonzero(predictions.image == image)
-    rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")]
-    return int(np.flatnonzero(rows == derived.matches.prediction[detection])[0])
-
-
-def _thumbnail(run: Run, name: str) -> str | None:
+def _open(derived: Derived, run: Run, about: _Images, image: int, chosen: Chosen, key: str) -> None:
+    answered = len(about.latency)
     try:
-        small = thumbnail(run.id, name)
-    except SmvizError:  # a failed image stays a row of the table, without a picture
-        return None
-    return image_url(small, "image/jpeg", f"thumbnail {name}")
+        if image < answered:
+            one_image(derived, run, about.names[image], chosen, on_step=stepper(key))
+            return
+        st.warning(plain(about.failures[image - answered][1]), icon=":material/error:")
+        st.image(thumbnail(run.id, about.files[image], 960))
+    except SmvizError as error:  # the way back must stay
+        show_error(error)
 
 
-def _worst_first(derived: Derived) -> list[int]:
-    """Images by falling number of mistakes at the best F1: an order that the slider does not change."""
-    best = derived.evaluation.best_threshold
-    rows = derived.evaluation.image_table(0.5 if best.reason else best.confidence)
-    return [row.image for row in sorted(rows, key=lambda row: (-(row.fp + row.fn), row.name))]
+def _crops(derived: Derived, run: Run, chosen: Chosen) -> None:
+    """The crops of one kind, of all classes that are counted or of one of them."""
+    names, counted = derived.matches.ground_truth.class_names, chosen.part.classes
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        kind = st.segmented_control(
+            "Kind",
+            list(KINDS),
+            default=next(iter(KINDS)),
+            required=True,
+            key=f"kind of crops of {run.id}",
+            label_visibility="collapsed",
+        )
+        one = st.selectbox(
+            "Class",
+            [ALL, *(range(len(names)) if counted is None else counted)],
+            format_func=lambda k: "All classes" if k == ALL else names[k],
+            key=f"class of crops of {run.id}",
+            label_visibility="collapsed",
+            width=260,
+        )
+    classes = counted if one == ALL else (one,)
+    crops = Crops.of(derived.matches, KINDS[kind], chosen.threshold, chosen.iou, chosen.area, classes)
+    of = "" if one == ALL else f" of {names[one]}"
+    st.caption(
+        plain(f"{len(crops):,} {kind.lower()}{of} at confidence ≥ {chosen.threshold:.3f}, the highest score first.")
+    )
+    show_crops(derived, run, crops, chosen, f"crops of {run.id} {kind} {one}")
+
+
+def _tiles(run: Run, about: _Images, wanted: Iterable[int]) -> dict[int, dict[str, str]]:
+    """The wanted thumbnails, until the time is over; an image that cannot be read says so."""
+    end = time.monotonic() + AT_ONCE
+    tiles: dict[int, dict[str, str]] = {}
+    for image in wanted:
+        if not 0 <= image < len(about.names):
+            continue
+        try:
+            small = thumbnail(run.id, about.files[image], WIDTH)
+            tiles[image] = {"url": image_url(small, "image/jpeg", f"thumbnail {run.id} {image}")}
+        except SmvizError as error:
+            tiles[image] = {"error": error.message}
+        if time.monotonic() > end:
+            break
+    return tiles
+
+
+def _keep_in_link(choice: Choice, image: str | None) -> None:
+    """Only what differs is written: every change of the address is sent to the browser."""
+    link = choice.link() | ({} if image is None else {"image": image})
+    for name in (*LINKED, "image"):
+        if name in link and st.query_params.get(name) != link[name]:
+            st.query_params[name] = link[name]
+        elif name not in link and name in st.query_params:
+            del st.query_params[name]
+
+
+# ---- files
+
+
+def _asked_for_file(key: str) -> None:
+    st.session_state[f"{key}:export"] = st.session_state[key].export
+
+
+def _file(derived: Derived, about: _Images, key: str) -> dict[str, Any] | None:
+    """The file that was asked for last: the rows that the browser shows, at the state that it shows them at.
+
+    It is told of in every run, as a run may be cut short; the browser takes it once.
+    """
+    asked_for = st.session_state.get(f"{key}:export")
+    made: dict[str, Any] | None = st.session_state.get(f"{key}:file")
+    if not asked_for or (made and made["turn"] == asked_for["turn"]):
+        return made
+    state, settings = asked_for["state"], derived.matches.settings
+    classes = None if state["classes"] is None else tuple(state["classes"])
+    table = image_table(
+        derived.matches,
+        state["threshold"],
+        Part(settings.ious[state["iou"]], settings.areas[state["area"]][0], classes),
+        names=about.names,
+        latency=about.latency,
+        rows=np.array(asked_for["rows"], np.int64),
+        columns=asked_for["columns"],
+    )
+    if asked_for["format"] == "parquet":
+        buffer = io.BytesIO()
+        pd.DataFrame(table).to_parquet(buffer, index=False)
+        data, name, kind = buffer.getvalue(), "images.parquet", "application/vnd.apache.parquet"
+    else:
+        columns = [column if isinstance(column, list) else column.tolist() for column in table.values()]
+        data, name, kind = exports.table_csv(table, zip(*columns, strict=True)), "images.csv", "text/csv"
+    made = {"turn": asked_for["turn"], "url": image_url(data, kind, f"file of {key}"), "name": name}
+    st.session_state[f"{key}:file"] = made
+    return made
+
+
+def _all_of(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> _Images:
+    names, files = derived.matches.ground_truth.image_names, file_names(derived, run)
+    known = {outcome.image: outcome.reply.latency * 1000 for outcome in outcomes if outcome.reply}
+    latency = tuple(known.get(name, float("nan")) for name in files)
+    failures = tuple((outcome.image, outcome.failure.message) for outcome in outcomes if outcome.failure)
+    every = (*names, *(name for name, _ in failures))
+    about = {
+        "names": names,
+        "latency": [None if value != value else round(value, 3) for value in latency],
+        "failures": failures,
+    }
+    place = {name: image for image, name in reversed(list(enumerate(every)))}  # of equal names the first counts
+    return _Images(every, (*files, *every[len(names) :]), latency, failures, json.dumps(about).encode(), place)

@@ -1,102 +1,113 @@
-"""The section of thresholds: which one to ship, how sure it is, and the file for production."""
+"""The section of thresholds: which ones to ship, how sure they are, what they change, and keeping them for Detect."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from smviz import charts
 from smviz.choosing import Choice, ChosenThreshold, thresholds_of, variants_of
-from smviz.intervals import Spread
+from smviz.matching import Floats
 from smviz.records import Outcome
 from smviz.store import Run
-from smviz.thresholds import dumps
+from smviz.thresholds import Threshold, Thresholds, values_of
 from smviz.ui.derived import Background, Derived
-from smviz.ui.frame import number, plain
-from smviz.ui.tables import THREE, table_height, titled_table
+from smviz.ui.flips import present_thresholds, what_changes
+from smviz.ui.frame import plain
+from smviz.ui.keeping import keeping
+from smviz.ui.proposal import EACH, LINE, Proposal, between, cards, proposed, span
+from smviz.ui.saved import answering_of, kept_for
+from smviz.ui.tables import table_height, titled_table
 from smviz.ui.threshold_bar import Chosen, in_words
+from smviz.workbench import Part
+from smviz.workbench.curves import threshold_curve
 
 MANY_WEAK = 0.5  # of the classes with objects
-RATES: dict[str, Literal["precision", "recall", "f1"]] = {"Precision": "precision", "Recall": "recall", "F1": "f1"}
 
 
 def thresholds(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chosen) -> None:
-    """The operating point with its interval and flat region, held out; of each class as well; and thresholds.json."""
-    if chosen.best.reason:
-        st.info(f"No threshold: {plain(chosen.best.reason)}", icon=":material/target:")
+    """Choose what to ship, see what it changes, and keep it for Detect.
+
+    Raises:
+        StoreError: when the workspace cannot be read or written.
+    """
+    if not len(derived.matches):
+        st.info("There is no detection to put a threshold to.", icon=":material/target:")
+        return
+    proposal = proposed(derived, run, chosen)
+    if proposal.best.reason and proposal.scope != LINE:
+        st.warning(
+            f"**No threshold: {plain(proposal.best.reason)}**  \nChoose another objective, or ship it {LINE.lower()}.",
+            icon=":material/target:",
+        )
         return
     work = derived.choice(chosen.objective, chosen.iou)
     choice = work.result(0.6)
+    cards(derived, proposal, choice, chosen)
     if choice is None:
-        _coming(work)
-        return
-    _pooled(choice, chosen)
+        _coming(work, "Intervals on resampled images, and the check on held-out ones")
+    what = answering_of(run)
+    kept = kept_for(what)
+    names = derived.matches.ground_truth.class_names
+    saved = values_of(kept.thresholds, names) if kept else {}
+    same = kept is not None and np.array_equal(list(saved.values()), proposal.of_each(names))
+    keeping(what, kept, (lambda: _file(proposal, choice, run, outcomes)) if choice else None, same)
     _curve(derived, choice, chosen)
-    _per_class(choice)
-    _downloads(choice, run, outcomes)
+    before = present_thresholds(derived, kept)
+    what_changes(derived, run, chosen, before, (proposal.words, proposal.values))
+    if choice:
+        _per_class(choice, before[1])
 
 
 @st.fragment(run_every=0.5)
-def _coming(work: Background[Choice]) -> None:
-    if work.result() is not None:
+def _coming(work: Background[Any], what: str) -> None:
+    if work.ended:
         st.rerun()
-    st.progress(work.share, f"Choosing on resampled images … {work.share:.0%}")
+    st.progress(work.share, f"{what} … {work.share:.0%}")
 
 
-def _pooled(choice: Choice, chosen: Chosen) -> None:
-    row = choice.pooled
-    columns = st.columns(5, gap="small")
-    columns[0].metric(
-        f"Threshold, {in_words(choice.objective, short=True)}",
-        number(row.interval.point),
-        _between(row),
-        "off",
-        help=f"{row.interval.level:.0%} interval by {row.interval.method}: where another set of images of this size "
-        "would have put it.",
-        delta_arrow="off",
-        border=True,
+def _file(proposal: Proposal, choice: Choice, run: Run, outcomes: Sequence[Outcome]) -> Thresholds:
+    """What is proposed, with where it comes from."""
+    if proposal.scope == EACH:
+        return thresholds_of(choice, run, variants_of(outcomes))
+    one = thresholds_of(replace(choice, classes=()), run, variants_of(outcomes))
+    if proposal.scope == LINE:
+        by_hand = Threshold(float(proposal.values), objects=choice.pooled.objects)
+        return replace(one, overall=by_hand, objective="", level=None)
+    return one
+
+
+def _curve(derived: Derived, choice: Choice | None, chosen: Chosen) -> None:
+    """Precision, recall and F1 against confidence within their bands, with the line to drag."""
+    whole = chosen.part == Part(chosen.iou)
+    work = derived.bands(chosen.part)
+    drawn = work.result(0.3)
+    threshold_curve(
+        derived.live(chosen.threshold, chosen.part),
+        key=f"threshold curve of {derived.word}",
+        best=chosen.best_known,
+        best_label=in_words(chosen.objective, short=True),
+        bands=drawn,
+        flat=choice.pooled.flat if choice and whole else None,
+        height=340,
     )
-    columns[1].metric(
-        "Flat region",
-        _range(*row.flat),
-        "little changes within",
-        "off",
-        help="Between these thresholds the objective's value stays within 0.01 of the best (1 % of the cost): any of "
-        "them is as good.",
-        delta_arrow="off",
-        border=True,
-    )
-    for column, (name, rate) in zip(columns[2:], RATES.items(), strict=True):
-        spread = row.held_out.judged(rate) if row.held_out else Spread(math.nan, math.nan, math.nan)
-        column.metric(
-            name,
-            number(row.rates[rate]),
-            f"held out {number(spread.median)}",
-            "off",
-            help="Chosen and judged on the same images; below, chosen on one half of the images and judged on the "
-            f"other, 20 times in both directions: median, and nine of ten within {_range(spread.low, spread.high)}.",
-            delta_arrow="off",
-            border=True,
-        )
-    st.caption(
-        f"{plain(in_words(choice.objective))}, all classes together, at IoU ≥ {choice.iou:.2f}. The slider "
-        f"stands at {chosen.threshold:.3f}."
-    )
+    if drawn is None:
+        _coming(work, "Bands on resampled images")
+        return
+    if np.isnan(drawn.f1.low).all():
+        method = "No bands: there is nothing to tell intervals from."
+    else:
+        scores = "1 score" if len(drawn.confidence) == 1 else f"{len(drawn.confidence)} scores"
+        method = f"Bands: {drawn.level:.0%} intervals at each threshold, {drawn.method}, at {scores}."
+    st.caption(f"{method}{' Shaded: the flat region.' if whole else ''} Drag the line to set the threshold by hand.")
 
 
-def _curve(derived: Derived, choice: Choice, chosen: Chosen) -> None:
-    sweep = derived.evaluation.sweep(None, choice.iou)
-    title = in_words(choice.objective, short=True)
-    figure = charts.threshold_figure(sweep, chosen.threshold, choice.pooled.interval.point, title, choice.pooled.flat)
-    st.plotly_chart(figure, key="flat region")
-
-
-def _per_class(choice: Choice) -> None:
+def _per_class(choice: Choice, present: float | Floats) -> None:
     rows = choice.classes
     with_objects = [row for row in rows if row.objects]
     if len(choice.weak) > MANY_WEAK * len(with_objects):
@@ -109,9 +120,10 @@ def _per_class(choice: Choice) -> None:
         {
             "Class": [row.name for row in rows],
             "Objects": [row.objects for row in rows],
+            "Now": np.broadcast_to(present, len(rows)),
             "Threshold": [row.interval.point for row in rows],
-            "95 % interval": [_between(row) for row in rows],
-            "Flat region": [_range(*row.flat) for row in rows],
+            "95 % interval": [between(row.interval) for row in rows],
+            "Flat region": [span(*row.flat) for row in rows],
             "Precision": [row.rates["precision"] for row in rows],
             "Recall": [row.rates["recall"] for row in rows],
             "F1": [row.rates["f1"] for row in rows],
@@ -120,45 +132,12 @@ def _per_class(choice: Choice) -> None:
         }
     )
     titled_table("Thresholds per class", table, "thresholds.csv")
-    three = dict.fromkeys(("Threshold", "Precision", "Recall", "F1", "Held-out F1"), THREE)
-    st.dataframe(table, hide_index=True, column_config=three, height=table_height(len(rows)))
-
-
-def _downloads(choice: Choice, run: Run, outcomes: Sequence[Outcome]) -> None:
-    variants = variants_of(outcomes)
-    overall = Choice(choice.matches, choice.objective, choice.iou, choice.pooled, ())
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for label, whole, key in (
-            ("thresholds.json, per class", choice, "per class"),
-            ("thresholds.json, one for all", overall, "one for all"),
-        ):
-            st.download_button(
-                label,
-                partial(_file, whole, run, variants),
-                "thresholds.json",
-                "application/json",
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"thresholds {key}",
-            )
-        st.caption(
-            "For production: `smviz.thresholds.loads` and `apply`; the command `smviz thresholds` writes the same."
-        )
-
-
-def _file(choice: Choice, run: Run, variants: Sequence[str]) -> str:
-    return dumps(thresholds_of(choice, run, variants))
+    three = ["Now", "Threshold", "Precision", "Recall", "F1", "Held-out F1"]
+    shown = table.style.format("{:.3f}", subset=pd.Index(three), na_rep="—")
+    st.dataframe(shown, hide_index=True, height=table_height(len(rows)))
 
 
 def _remark(row: ChosenThreshold) -> str:
     if row.reason:
         return row.reason
     return "weak: takes the threshold of all classes" if row.weak else ""
-
-
-def _between(row: ChosenThreshold) -> str:
-    return _range(row.interval.low, row.interval.high)
-
-
-def _range(low: float, high: float) -> str:
-    return "—" if math.isnan(low) else f"{low:.3f} – {high:.3f}"

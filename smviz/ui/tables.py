@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pandas as pd
 import streamlit as st
 
@@ -17,13 +19,25 @@ def titled_table(title: str, table: pd.DataFrame, file_name: str) -> None:
         st.subheader(title, anchor=False)
         st.download_button(
             "CSV",
-            lambda: exports.table_csv(table.columns, table.itertuples(index=False)),
+            lambda: table_csv(table),
             file_name,
             "text/csv",
             icon=":material/download:",
             on_click="ignore",
             key=f"download {file_name}",
         )
+
+
+def table_csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV."""
+    return exports.table_csv(table.columns, table.itertuples(index=False))
+
+
+def table_parquet(table: pd.DataFrame) -> bytes:
+    """A table as Parquet."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
 def table_height(rows: int, most: int = 400) -> int:

@@ -1,4 +1,4 @@
-"""The bar above the sections: the threshold and the IoU that everything stands for, and what is best for what."""
+"""The bar above the sections: what everything below stands for, kept in the address, and what is best for what."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from dataclasses import dataclass
 import streamlit as st
 
 from smviz.errors import BadSetting
-from smviz.operating import F1, Objective, OperatingPoint, operating_point, parse_objective
+from smviz.operating import F1, Objective, OperatingPoint, parse_objective
 from smviz.store import Run
 from smviz.ui.derived import Derived
 from smviz.ui.frame import number, show_error
+from smviz.workbench import Part
+from smviz.workbench.bar import BarState, bar, reported
 
 OBJECTIVES = ("f1", "f0.5", "f2", "recall>=0.9", "precision>=0.95", "fp<=0.1", "cost(fp=1,fn=5)")
+# What follows the bar is below it, and stays in sight with it where the window is high enough.
+_STYLE = """<style>
+@media (min-height: 700px) and (min-width: 900px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: sticky; top: 0; z-index: 99; }
+  .st-key-bar { background: light-dark(LIGHT, DARK); padding-block: .4rem .6rem; }
+  [data-testid="stMain"] { scroll-padding-top: 250px; }
+}
+</style>"""
+AT_ONCE = 0.15  # seconds that a rerun waits for the intervals before it is shown without
 
 
 @dataclass(frozen=True)
@@ -22,15 +33,30 @@ class Chosen:
 
     Attributes:
         threshold: the confidence from which on a detection counts.
-        iou: from which overlap on it is right.
+        part: the IoU, the area range and the classes that are counted.
         objective: what a threshold is best for.
-        best: the threshold that is.
+        best: the threshold that is, over the chosen classes together.
     """
 
     threshold: float
-    iou: float
+    part: Part
     objective: Objective
     best: OperatingPoint
+
+    @property
+    def iou(self) -> float:
+        """From which overlap on a detection is right."""
+        return self.part.iou
+
+    @property
+    def area(self) -> str:
+        """The name of the range of sizes that is counted."""
+        return self.part.area
+
+    @property
+    def classes(self) -> tuple[int, ...] | None:
+        """The classes that are counted, ascending; None for all."""
+        return self.part.classes
 
     @property
     def best_known(self) -> float | None:
@@ -38,64 +64,135 @@ class Chosen:
         return None if math.isnan(self.best.confidence) else self.best.confidence
 
 
+@dataclass(frozen=True)
+class _Memory:
+    """The bar of a run between two reruns. `revision` grows when Python, not the person, changes the state."""
+
+    revision: int
+    state: BarState
+
+
 def threshold_bar(derived: Derived, run: Run) -> Chosen:
-    """Choose threshold, objective and IoU; the threshold is the objective's best until it is moved."""
-    slider, button, aim, overlap = st.columns([5, 1.8, 1.8, 1], vertical_alignment="bottom", gap="medium")
-    ious = derived.matches.settings.ious
-    iou = overlap.selectbox("IoU", ious, format_func="{:.2f}".format, key="iou")
-    with aim:
+    """Choose threshold, IoU, sizes, classes and objective; the threshold is the objective's best until it is moved."""
+    st.html(_style())
+    with st.container(key="bar"):
+        left, right = st.columns([5, 1], gap="medium")
+    with right:
         objective = _objective(run)
-    images = len(derived.matches.ground_truth.image_names)
-    best = operating_point(derived.evaluation.sweep(None, iou), objective, images)
+    memory = _remembered(derived, run, objective)
+    best = derived.best(memory.state.part, objective)
     unknown = bool(best.reason)
-    start = _Start(run, 0.5 if unknown else best.confidence)
-    if button.button(
+    if right.button(
         f"{in_words(objective, short=True)}: {number(best.confidence)}",
         icon=":material/target:",
         disabled=unknown,
         help=best.reason
-        or "The confidence that serves the objective best over all classes together; every distinct score was tried.",
+        or "The confidence that serves the objective best over the chosen classes together; every distinct score was "
+        "tried.",
         width="stretch",
     ):
-        start.move(best.confidence)
-    threshold = slider.slider(
-        "Confidence threshold", 0.0, 1.0, start.value, step=0.001, format="%.3f", key=start.widget_key
-    )
-    if st.query_params.get("threshold") != f"{threshold:.6g}":
-        st.query_params["threshold"] = f"{threshold:.6g}"
-    return Chosen(threshold, iou, objective, best)
+        memory = _moved(memory, best.confidence)
+    state = memory.state
+    st.session_state[_slot(run)] = memory
+    _keep_in_link(state)
+    rates = derived.rates(state.threshold, state.part)
+    with left:
+        bar(
+            derived.live(state.threshold, state.part),
+            key=_key(run),
+            revision=memory.revision,
+            best=None if unknown else best.confidence,
+            best_label=in_words(objective, short=True),
+            rates=rates.result(AT_ONCE),
+        )
+    if not rates.ended:
+        _awaited(derived, state)
+    return Chosen(state.threshold, state.part, objective, best)
 
 
-class _Start:
-    """Where the slider starts. Moving it makes a new slider.
+def _style() -> str:
+    """With the page's own colours, which its style sheets do not name."""
+    light, dark = (st.get_option(f"theme.{theme}.backgroundColor") or "Canvas" for theme in ("light", "dark"))
+    return _STYLE.replace("LIGHT", light).replace("DARK", dark)
 
-    A value that is set by way of the session's state would be lost when the run of the script that set it is cut short
-    by another one: the browser then never hears of it.
-    """
 
-    def __init__(self, run: Run, otherwise: float) -> None:
-        self._key = f"threshold of {run.id}"
-        pending = st.session_state.pop("viewer threshold", None)
-        if pending is not None:
-            self.move(pending)
-        elif self._key not in st.session_state or self.widget_key not in st.session_state:
-            self.move(_from_link("threshold", otherwise))
+@st.fragment(run_every=0.4)
+def _awaited(derived: Derived, state: BarState) -> None:
+    """Shows nothing; the page is drawn again when the intervals are there."""
+    if derived.rates(state.threshold, state.part).ended:
+        st.rerun()
 
-    @property
-    def widget_key(self) -> str:
-        """Of the slider."""
-        return f"{self._key} {st.session_state[self._key][0]}"
 
-    @property
-    def value(self) -> float:
-        """Where it starts."""
-        value: float = st.session_state[self._key][1]
-        return value
+def _slot(run: Run) -> str:
+    return f"bar of {run.id}"
 
-    def move(self, value: float) -> None:
-        """Start anew from there."""
-        number_of_sliders, _ = st.session_state.get(self._key, (0, value))
-        st.session_state[self._key] = (number_of_sliders + 1, value)
+
+def _key(run: Run) -> str:
+    return f"threshold bar of {run.id}"
+
+
+def _remembered(derived: Derived, run: Run, objective: Objective) -> _Memory:
+    """What is in force now: what the browser last told, unless Python has changed it since."""
+    memory: _Memory | None = st.session_state.get(_slot(run))
+    if memory is None:
+        memory = _Memory(0, _from_link(derived, objective))
+    else:
+        told = st.session_state.get(_key(run))
+        state = reported(told.state if told else None, memory.revision, derived.matches)
+        memory = _Memory(memory.revision, state or memory.state)
+    pending: float | None = st.session_state.pop("viewer threshold", None)
+    return memory if pending is None else _moved(memory, pending)
+
+
+def _moved(memory: _Memory, threshold: float) -> _Memory:
+    return _Memory(memory.revision + 1, BarState(threshold, memory.state.part))
+
+
+def _from_link(derived: Derived, objective: Objective) -> BarState:
+    """The state that the address bar asks for, as far as this evaluation has it."""
+    settings, query = derived.matches.settings, st.query_params
+    iou = next((each for each in settings.ious if f"{each:g}" == query.get("iou")), settings.ious[0])
+    areas = [name for name, _, _ in settings.areas]
+    area = query["size"] if query.get("size") in areas else areas[0]
+    part = Part(iou, area, _classes(query.get("classes"), len(derived.matches.ground_truth.class_names)))
+    threshold = _confidence(query.get("threshold", ""))
+    if threshold is None:
+        best = derived.best(part, objective)
+        threshold = 0.5 if best.reason else best.confidence
+    return BarState(threshold, part)
+
+
+def _classes(text: str | None, known: int) -> tuple[int, ...] | None:
+    """Class ids from the address bar, as 0,3,17 or "none"; None, for all, where it names none that there are."""
+    if text == "none":
+        return ()
+    ids = {int(word) for word in (text or "").split(",") if word.isdecimal() and word.isascii()}
+    return tuple(sorted(k for k in ids if k < known)) or None
+
+
+def _confidence(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
+def _keep_in_link(state: BarState) -> None:
+    """What is as it usually is needs no place in the address."""
+    part = state.part
+    classes = None if part.classes is None else ",".join(map(str, part.classes)) or "none"
+    told = {
+        "threshold": f"{state.threshold:.6g}",
+        "iou": f"{part.iou:g}" if part.iou != Part().iou else None,
+        "size": part.area if part.area != Part().area else None,
+        "classes": classes,
+    }
+    for name, value in told.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
 
 
 def in_words(objective: Objective, short: bool = False) -> str:
@@ -147,12 +244,3 @@ def _readable(text: str) -> bool:
     except BadSetting:
         return False
     return True
-
-
-def _from_link(name: str, otherwise: float) -> float:
-    """A confidence from the address bar, where it is one."""
-    try:
-        value = float(st.query_params.get(name, ""))
-    except ValueError:
-        return otherwise
-    return value if 0 <= value <= 1 else otherwise

@@ -4,7 +4,8 @@ Everything that follows the slider is drawn in the browser; Python hears of the 
 """
 
 from smviz.viewer.component import viewer
+from smviz.viewer.pair import Pair, View
 from smviz.viewer.state import ViewerState
 from smviz.viewer.truth import ImageMatches, ImageTruth
 
-__all__ = ["ImageMatches", "ImageTruth", "ViewerState", "viewer"]
+__all__ = ["ImageMatches", "ImageTruth", "Pair", "View", "ViewerState", "viewer"]

@@ -9,7 +9,8 @@ class Board {
     this.find = (name) => this.root.querySelector(name);
     this.slider = new Slider(this.root);
     this.list = new List(this.root);
-    this.stage = new Stage(this.root);
+    this.stage = new Stage(this.find(".stage"));
+    this.panes = new Panes(this);
     this.card = new Card(this.root);
     this.chips = new Chips(this.root);
     this.controls = new Controls(this.root);
@@ -35,6 +36,7 @@ class Board {
       loaded: (good) => this.loaded(good),
       fetching: (on) => { this.find(".hint").textContent = on ? "Fetching all pixels …" : HINT; },
     });
+    this.panes.wire();
     this.card.wire({ select: (item) => this.select(item), close: () => this.select(null) });
     this.chips.wire({
       toggleClass: (id, only) => this.toggleClass(id, only),
@@ -54,6 +56,7 @@ class Board {
   unwire() {
     this.observer.disconnect();
     this.stage.unwire();
+    this.panes.unwire();
     this.sync.unwire();
   }
 
@@ -79,7 +82,9 @@ class Board {
       this.find(".error").hidden = true;
     }
     this.chips.build(model);
+    this.panes.show(data);
     this.stage.show(data.image, data.stage_height);
+    this.panes.showTwin(data);
     this.refresh();
     if (!other && this.selected !== null && this.selected !== this.revealed) this.reveal(this.selected);
     this.revealed = this.selected;
@@ -94,6 +99,7 @@ class Board {
     if (this.hovered !== null && !visible.has(this.hovered)) this.hovered = null;
     if (choice.own === null) this.active = null;
     else if (!model.classes.has(this.active)) this.active = [...model.classes.keys()].find((id) => !choice.hidden.has(id)) ?? null;
+    this.panes.settle();
     this.bins = binScores(model, choice, this.active);
     this.showSlider();
     this.chips.show(this);
@@ -106,20 +112,21 @@ class Board {
   }
 
   showSlider() {
-    const { model, choice, active } = this, name = active === null ? null : model.classes.get(active).name;
+    const { model, choice, active, panes } = this;
+    const name = active === null || panes.moved !== null ? panes.word : model.classes.get(active).name;
     this.slider.show({
-      threshold: name === null ? choice.threshold : choice.thresholdOf(name),
+      threshold: panes.moved ?? (active === null ? choice.threshold : choice.thresholdOf(name)),
       name, shown: this.shown.detections, total: model.total, hasScores: model.hasScores,
     });
-    const best = name === null ? this.best : this.given.get(name) ?? this.best;
-    this.slider.showBest(best, name === null || !this.given.has(name) ? "best" : "tuned");
+    const best = panes.whose === "b" ? panes.best : active === null ? this.best : this.given.get(name) ?? this.best;
+    this.slider.showBest(best, active === null || !this.given.has(name) ? "best" : "tuned");
     this.root.classList.toggle("with-best", best !== null);
     const told = choice.own === null ? this.given : null, all = [];
     for (const [id, { name: each, colour }] of model.classes) {
       const threshold = told === null ? choice.thresholdOf(each) : told.get(each);
       if (threshold !== undefined && id !== active) all.push({ id, colour, threshold });
     }
-    this.slider.showTicks(all, active);
+    this.slider.showTicks(panes.ticks() ?? all, active);
   }
 
   mark() {
@@ -139,18 +146,23 @@ class Board {
     const font = getComputedStyle(this.root).fontFamily, size = sizes(view.k / this.stage.fitScale, this.shown.boxes.length);
     const focus = [...new Set([this.selected, this.hovered])].filter((item) => item !== null && this.shown.visible.has(item));
     if (this.stale) {
-      const canvas = this.find(".boxes"), seen = paintBoxes(canvas, model, this.shown.boxes, view, size.line, ratio);
-      this.spots = this.labels ? paintLabels(canvas, model, seen, font, size.label) : new Map();
+      this.spots = new Map();
+      for (const { canvas, boxes } of this.panes.layers(this.shown.boxes)) {
+        const seen = paintBoxes(canvas, model, boxes, view, size.line, ratio);
+        const spots = this.labels ? paintLabels(canvas, model, seen, font, size.label, this.panes.apart) : [];
+        for (const [item, spot] of spots) this.spots.set(item, spot);
+      }
       this.slider.paint(this.bins, model.colours, ratio);
       this.stale = false;
     }
-    paintFocus(this.find(".focus"), model, focus, view, ratio, font, size.label, this.spots);
+    for (const { canvas, items } of this.panes.focus(focus)) paintFocus(canvas, model, items, view, ratio, font, size.label, this.spots);
     this.find(".scale").textContent = `${Math.round(view.k * 100)}%`;
     Object.assign(this.host.dataset, { scale: view.k, x: view.x, y: view.y, painted: performance.now() });
     if (this.stage.image.complete && this.stage.image.naturalWidth) this.host.dataset.ready = "1";
   }
 
   moved() {
+    this.panes.follow();
     if (this.stage.width) this.sync.tell({ view: this.stage.relative }); // one that is folded away has no view
     this.repaint();
   }

@@ -64,7 +64,7 @@ class Chips {
 
   buildOutcomes(model) {
     const place = this.find(".marks"), ignored = model.marked && model.ignored.slice(0, model.count).some(Boolean);
-    const signature = JSON.stringify([model.marked, model.hasTruth, model.hasOther, ignored, model.names]);
+    const signature = JSON.stringify([model.marked, model.hasTruth, model.hasOther, ignored, model.names, model.agreeIou, model.paired]);
     if (signature === this.outcomeSignature) return;
     this.outcomeSignature = signature;
     place.textContent = "";
@@ -72,7 +72,7 @@ class Chips {
     const add = (kind, name, key, title) => {
       const mark = makeChip(place, name, (swatch) => {
         swatch.classList.add("outline", kind);
-        swatch.style.borderColor = kind === "truth" || kind === "difference" ? "currentcolor" : model.colours[kind];
+        swatch.style.borderColor = (kind === "truth" && !model.paired) || kind === "difference" ? "currentcolor" : model.colours[kind];
         swatch.hidden = kind === "difference";
       }, title);
       const hint = document.createElement("kbd");
@@ -85,7 +85,7 @@ class Chips {
     if (ignored) add("ignored", LEGENDS.ignored[0], "", LEGENDS.ignored[1]);
     if (model.hasOther) {
       const [a, b] = model.names;
-      add("agree", "Both", "1", `Found by ${a} and ${b}: same class, IoU of at least ${AGREE_IOU}`);
+      add("agree", "Both", "1", `Found by ${a} and ${b}: same class, IoU of at least ${model.agreeIou}`);
       add("only_a", `Only ${a}`, "2", `Found by ${a} alone`);
       add("only_b", `Only ${b}`, "3", `Found by ${b} alone`);
     }

@@ -13,6 +13,7 @@ import streamlit as st
 from smviz.colours import MARKS, class_colours
 from smviz.errors import BadSetting
 from smviz.records import Detections
+from smviz.viewer.pair import Pair
 from smviz.viewer.state import ViewerState, as_sent, as_told, shown_xyxy
 from smviz.viewer.truth import ImageMatches, ImageTruth
 
@@ -31,6 +32,7 @@ _SCRIPTS = (  # one module, in this order
     "controls.js",
     "sync.js",
     "keys.js",
+    "panes.js",
     "board.js",
     "viewer.js",
 )
@@ -53,6 +55,8 @@ class _Given:
     threshold: float
     class_thresholds: Mapping[str, float] | None
     selected: int | None
+    selected_truth: int | None = None
+    other_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ def viewer(
     matches: ImageMatches | None = None,
     other: Detections | None = None,
     names: tuple[str, str] = ("A", "B"),
+    pair: Pair | None = None,
     selected: int | None = None,
+    selected_truth: int | None = None,
     full_url: str | None = None,
     sync: str | None = None,
     on_step: Callable[[int], None] | None = None,
@@ -87,9 +93,9 @@ def viewer(
 ) -> ViewerState:
     """Show an image with its detections; threshold, classes, filters, zoom and selection answer without a rerun.
 
-    What a person sets wins over `threshold`, `class_thresholds` and `selected` until Python gives another value than
-    in the run before. Thresholds, filters and hidden classes are kept from image to image; zoom and selection as long
-    as `image_key` stays. `ViewerState.kept` gives the detections that are shown.
+    What a person sets wins over `threshold`, `class_thresholds` and what is selected until Python gives another value
+    than in the run before. Thresholds, filters and hidden classes are kept from image to image; zoom and selection as
+    long as `image_key` stays. `ViewerState.kept` gives the detections that are shown.
 
     Args:
         image_url: where the browser gets the image; a path on this server or a data URI. It may have fewer pixels
@@ -107,7 +113,9 @@ def viewer(
         other: a second set of the same image with the same class names. Boxes of equal class that overlap by an IoU of
             at least 0.5 agree, one to one; the others are found by one set only. Not together with `matches`.
         names: what the two sets are called.
+        pair: how they are laid beside each other; on one picture, told apart by colour, without it.
         selected: index of the detection to highlight.
+        selected_truth: index into `ground_truth` of the box to highlight instead; not together with `selected`.
         full_url: the same image with all its pixels; fetched once the zoom asks for more than `image_url` has.
         sync: viewers of the page with the same word here share zoom, place, threshold, classes and filters.
         on_step: called with -1 or 1, before the page runs again, when the person asks for the previous or next image;
@@ -118,11 +126,13 @@ def viewer(
         BadSetting: when a threshold is not within 0 and 1, or columns do not belong together.
     """
     _check_thresholds(threshold, best_threshold, class_thresholds)
-    _check_boxes(detections, width, height, selected)
+    _check_boxes(detections, width, height)
     _check_truth(detections, ground_truth, matches)
-    _check_other(detections, other, matches)
+    _check_selected(detections, ground_truth, selected, selected_truth)
+    _check_other(detections, other, matches, pair)
     own = None if class_thresholds is None else dict(class_thresholds)
-    memory = _remember(f"{key}:viewer", _Given(image_key, threshold, own, selected))
+    given = _Given(image_key, threshold, own, selected, selected_truth, pair.threshold if pair else None)
+    memory = _remember(f"{key}:viewer", given)
     data = {
         "image": {"url": image_url, "full": full_url, "key": image_key, "width": width, "height": height},
         "stage_height": stage_height,
@@ -136,9 +146,10 @@ def viewer(
         "truth": None if ground_truth is None else _truth_columns(ground_truth),
         "other": None if other is None else _detection_columns(other, None),
         "names": names,
+        "pair": pair.sent() if pair else None,
         "sync": sync,
         "steps": on_step is not None,
-        "colours": {**MARKS, **_AGREEMENT, "ignored": "#A3A8AE", "truth": "#FFFFFF"},
+        "colours": {**MARKS, **_AGREEMENT, "ignored": "#A3A8AE", "truth": "#F5A3D0" if pair else "#FFFFFF"},
     }
 
     def step() -> None:
@@ -156,22 +167,28 @@ def _remember(slot: str, given: _Given) -> _Memory:
     """The memory for this run: what the last run knew, overruled by whatever Python has changed since."""
     before: _Memory | None = st.session_state.get(slot)
     if before is None:
-        state = ViewerState(given.threshold, selected=given.selected, class_thresholds=given.class_thresholds)
-        return _Memory(given, 0, state)
+        state = ViewerState(
+            given.threshold, class_thresholds=given.class_thresholds, other_threshold=given.other_threshold
+        )
+        return _Memory(given, 0, _select(state, given.selected, given.selected_truth))
     state, was = before.state, before.given
-    if given.image_key != was.image_key or given.selected not in (was.selected, state.selected):
-        state = _select(state, given.selected)
+    asked = (given.selected, given.selected_truth)
+    known = ((was.selected, was.selected_truth), (state.selected, state.selected_truth))
+    if given.image_key != was.image_key or asked not in known:
+        state = _select(state, *asked)
     if given.threshold not in (was.threshold, state.threshold):
         state = replace(state, threshold=given.threshold)
     if given.class_thresholds not in (was.class_thresholds, state.class_thresholds):
         state = replace(state, class_thresholds=given.class_thresholds)
+    if given.other_threshold not in (was.other_threshold, state.other_threshold):
+        state = replace(state, other_threshold=given.other_threshold)
     changed = state is not before.state and given.image_key == was.image_key
     changed |= as_sent(state) != as_sent(before.state)
     return _Memory(given, before.revision + changed, state)
 
 
-def _select(state: ViewerState, selected: int | None) -> ViewerState:
-    return replace(state, selected=selected, selected_truth=None, selected_other=None)
+def _select(state: ViewerState, selected: int | None, truth: int | None = None) -> ViewerState:
+    return replace(state, selected=selected, selected_truth=truth, selected_other=None)
 
 
 def _reported(view: Mapping[str, Any] | None, memory: _Memory) -> ViewerState:
@@ -231,13 +248,23 @@ def _check_thresholds(threshold: float, best: float | None, own: Mapping[str, fl
             raise BadSetting(f"A threshold of {value} was given.", "Give a confidence from 0 to 1.")
 
 
-def _check_boxes(detections: Detections, width: int, height: int, selected: int | None) -> None:
+def _check_boxes(detections: Detections, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise BadSetting(f"An image of {width} x {height} pixels was given.", "Give the size of the image shown.")
     if not np.isfinite(detections.xyxy).all():
         raise BadSetting("A box has a coordinate that is no number.", "Leave such boxes out before showing them.")
+
+
+def _check_selected(
+    detections: Detections, truth: ImageTruth | None, selected: int | None, labelled: int | None
+) -> None:
+    if selected is not None and labelled is not None:
+        raise BadSetting("A detection and a labelled box were selected.", "Select one of them.")
     if selected is not None and not 0 <= selected < len(detections):
         raise BadSetting(f"There is no detection {selected}.", f"Give an index below {len(detections)}, or None.")
+    labels = 0 if truth is None else len(truth)
+    if labelled is not None and not 0 <= labelled < labels:
+        raise BadSetting(f"There is no labelled box {labelled}.", f"Give an index below {labels}, or None.")
 
 
 def _check_truth(detections: Detections, truth: ImageTruth | None, matches: ImageMatches | None) -> None:
@@ -259,7 +286,11 @@ def _check_truth(detections: Detections, truth: ImageTruth | None, matches: Imag
         raise BadSetting("A match points to no labelled box.", "Give indices into the ground truth, or -1.")
 
 
-def _check_other(detections: Detections, other: Detections | None, matches: ImageMatches | None) -> None:
+def _check_other(
+    detections: Detections, other: Detections | None, matches: ImageMatches | None, pair: Pair | None
+) -> None:
+    if other is None and pair is not None:
+        raise BadSetting("A pair was given without a second set.", "Give the second set, or no pair.")
     if other is None:
         return
     if matches is not None:

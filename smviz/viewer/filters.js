@@ -10,16 +10,18 @@ class Choice {
     this.nmsIou = sent.nms_iou;
     this.across = sent.nms_across_classes;
     this.topK = sent.top_k;
+    this.otherThreshold = sent.other_threshold ?? null; // of the second set, where it has one of its own
   }
 
   sent() {
     return {
       threshold: this.threshold, hidden: [...this.hidden], class_thresholds: this.own && Object.fromEntries(this.own),
       min_side: this.minSide, nms_iou: this.nmsIou, nms_across_classes: this.across, top_k: this.topK,
+      other_threshold: this.otherThreshold,
     };
   }
 
-  thresholdOf(name) { return this.own?.get(name) ?? this.threshold; }
+  thresholdOf(name, second = false) { return (second ? this.otherThreshold : null) ?? this.own?.get(name) ?? this.threshold; }
 
   // What is in force beside threshold and classes, in words.
   filters() {
@@ -33,9 +35,9 @@ class Choice {
 }
 
 // Marks in `kept` which of the items first..last-1, sorted by falling score, are kept.
-function keep(model, choice, kept, first, last) {
+function keep(model, choice, kept, first, last, second = false) {
   const { box, score, classId } = model;
-  const cuts = new Map([...model.classes].map(([id, { name }]) => [id, choice.thresholdOf(name)]));
+  const cuts = new Map([...model.classes].map(([id, { name }]) => [id, choice.thresholdOf(name, second)]));
   for (let i = first; i < last; i++) {
     kept[i] = !(score[i] < cuts.get(classId[i])) // what has no score is not judged by it
       && !(choice.minSide > 0 && Math.min(box[4 * i + 2] - box[4 * i], box[4 * i + 3] - box[4 * i + 1]) < choice.minSide) ? 1 : 0;

@@ -104,15 +104,15 @@ function paintLabel(pen, text, colour, [x, y], w, size) {
   pen.fillText(text, x + 4, y + size / 2 + 0.5);
 }
 
-// Returns where each label went: item -> [x, y].
-function paintLabels(canvas, model, seen, font, size) {
+// Returns where each label went: item -> [x, y]. With `apart` the two sets are painted apart: a pair has two labels.
+function paintLabels(canvas, model, seen, font, size, apart) {
   const pen = canvas.getContext("2d");
   labelPen(pen, font, size);
   const labels = new Labels(canvas.clientWidth, canvas.clientHeight, size);
   const spots = new Map(), most = (canvas.clientWidth * canvas.clientHeight) / ROOM_PER_LABEL;
   for (const { item, rect, kind, colour } of seen) {
     if (spots.size >= most) break;
-    if (kind === "truth" || kind === "ignored" || (kind === "agree" && model.isOther(item))) continue;
+    if (kind === "truth" || kind === "ignored" || (kind === "agree" && !apart && model.isOther(item))) continue;
     if (Math.max(rect[2], rect[3]) < SMALLEST_LABELLED) continue;
     const text = labelText(model, item), w = labelWidth(pen, text);
     if (w > 3 * rect[2] + 24) continue; // a long name on a narrow box hides its neighbours

@@ -2,7 +2,6 @@
 // then the second set by descending score.
 
 const MARK_NAMES = { tp: "TP", fp: "FP", fn: "FN", ignored: "ign", only_a: "A", only_b: "B", agree: "A+B" };
-const AGREE_IOU = 0.5;
 
 class Model {
   constructor(data) {
@@ -23,6 +22,8 @@ class Model {
     this.classes = new Map(data.classes.map((entry) => [entry.id, entry]));
     this.colours = data.colours;
     this.names = data.names;
+    this.paired = data.pair !== null;
+    this.agreeIou = data.pair?.iou ?? 0.5;
     this.hasScores = this.score.some((score) => !Number.isNaN(score));
     this.kept = new Uint8Array(this.size).fill(1);
     this.partners = new Int32Array(this.size).fill(-1);
@@ -53,9 +54,9 @@ class Model {
   filter(choice) {
     const { kept, partners, count, truthEnd, size } = this;
     keep(this, choice, kept, 0, count);
-    keep(this, choice, kept, truthEnd, size);
+    keep(this, choice, kept, truthEnd, size, true);
     partners.fill(-1);
-    if (this.hasOther) pair(this, kept, [0, count], [truthEnd, size], AGREE_IOU, partners);
+    if (this.hasOther) pair(this, kept, [0, count], [truthEnd, size], this.agreeIou, partners);
     if (!this.marked) return;
     for (let item = 0; item < count; item++) {
       if (!kept[item] || this.matched[item] < 0) continue;

@@ -3,10 +3,10 @@
 const CLOSEST = 40; // CSS pixels per image pixel
 
 class Stage {
-  constructor(root) {
-    this.element = root.querySelector(".stage");
-    this.image = root.querySelector(".stage img.shown");
-    this.full = root.querySelector(".stage img.full");
+  constructor(element) {
+    this.element = element;
+    this.image = element.querySelector("img.shown");
+    this.full = element.querySelector("img.full");
     this.view = { k: 1, x: 0, y: 0 };
     this.fitted = true;
     this.pointers = new Map();

@@ -34,6 +34,7 @@ class ViewerState:
         nms_iou: non-maximum suppression drops a box whose IoU with a more confident kept one is more; None is off.
         nms_across_classes: boxes of different classes suppress each other too.
         top_k: so many of the most confident are kept; None keeps all.
+        other_threshold: in the place of all others for the second set; None while both sets have the same.
         step: -1 or 1 in the run that a person asked for the previous or next image in, else 0.
     """
 
@@ -47,6 +48,7 @@ class ViewerState:
     nms_iou: float | None = None
     nms_across_classes: bool = False
     top_k: int | None = None
+    other_threshold: float | None = None
     step: int = 0
 
     def keeps(self, detections: Detections) -> NDArray[np.bool_]:
@@ -91,6 +93,7 @@ def as_sent(state: ViewerState) -> dict[str, Any]:
         "nms_iou": state.nms_iou,
         "nms_across_classes": state.nms_across_classes,
         "top_k": state.top_k,
+        "other_threshold": state.other_threshold,
     }
 
 
@@ -106,6 +109,7 @@ def as_told(state: ViewerState, view: Mapping[str, Any], same_image: bool) -> Vi
         nms_iou=None if view["nms_iou"] is None else float(view["nms_iou"]),
         nms_across_classes=bool(view["nms_across_classes"]),
         top_k=None if view["top_k"] is None else int(view["top_k"]),
+        other_threshold=None if view["other_threshold"] is None else float(view["other_threshold"]),
     )
     if not same_image:
         return state

@@ -16,7 +16,8 @@ class Viewer extends Board {
   setThreshold(threshold) {
     const value = Math.max(0, Math.min(1, threshold)), { own } = this.choice;
     const name = this.active === null ? null : this.model.classes.get(this.active).name;
-    this.change(name === null ? { threshold: value } : { own: new Map(own).set(name, value) }, () => {});
+    if (this.panes.whose === "b") this.change({ otherThreshold: value }, () => {});
+    else this.change(name === null ? { threshold: value } : { own: new Map(own).set(name, value) }, () => {});
   }
 
   nudge(step) {
@@ -116,14 +117,14 @@ class Viewer extends Board {
     this.repaint(false);
   }
 
-  under([x, y]) {
+  under([x, y], second) {
     const { k, x: left, y: top } = this.stage.view;
-    return this.model.under(this.shown.boxes, (x - left) / k, (y - top) / k, 2 / k);
+    return this.model.under(this.panes.at(this.shown.boxes, x, second), (x - left) / k, (y - top) / k, 2 / k);
   }
 
   // The smallest box at the point; when it is pinned, the next larger one there, and after the largest the first.
-  click(point) {
-    const items = this.under(point);
+  click(point, second) {
+    const items = this.under(point, second);
     this.select(items.length ? items[(items.indexOf(this.selected) + 1) % items.length] : null);
   }
 
@@ -143,12 +144,13 @@ class Viewer extends Board {
     if (boxes.length) this.stage.zoomTo(this.bounds(visible.has(this.selected) ? [this.selected] : boxes));
   }
 
-  point(point, target) {
-    const item = point === null || this.stage.isHelp(target) ? null : this.under(point)[0] ?? null;
+  point(point, target, second) {
+    const item = point === null || this.stage.isHelp(target) ? null : this.under(point, second)[0] ?? null;
     if (item !== null && item !== this.hovered) this.list.reveal(item);
     this.hover(item);
-    this.stage.element.classList.toggle("pointing", item !== null);
-    const tip = this.find(".tip");
+    const stage = second ? this.panes.twin.element : this.stage.element, tip = this.find(".tip");
+    if (tip.parentElement !== stage) stage.append(tip);
+    stage.classList.toggle("pointing", item !== null);
     tip.hidden = item === null;
     if (item === null) return;
     fillTip(tip, this.model, item);
@@ -171,9 +173,14 @@ class Viewer extends Board {
     this.timer = setTimeout(() => this.report(), 250);
   }
 
-  follow({ view, choice }) {
+  // A threshold alone comes from a bar of the page, which tells Python itself.
+  follow({ view, choice, threshold }) {
     if (!this.shown) return;
     if (view) this.stage.setRelative(view);
+    if (threshold !== undefined && threshold !== this.choice.threshold) {
+      Object.assign(this.choice, { threshold });
+      this.refresh();
+    }
     if (!choice) return;
     this.choice = new Choice(choice);
     this.refresh();

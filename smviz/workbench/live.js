@@ -1,0 +1,44 @@
+// What every live component does: fetch the columns once, follow the channel, and draw when both are there.
+
+class Live {
+  // `draw(columns, state)` is called at every change; `fail(error)` where the columns cannot be had, and
+  // `settled(state)` when a person has let go of what they moved.
+  constructor({ draw, fail = () => {}, settled = () => {} }) {
+    Object.assign(this, { draw, fail, settled, channel: null, columns: null, url: null });
+  }
+
+  // With the data of a rerun. The columns are fetched again only where they are others.
+  update({ word, url, layout, state }) {
+    this.given = state;
+    if (this.channel?.word !== word) {
+      this.channel?.close();
+      this.channel = new Channel(word, (_, settled) => {
+        this.redraw();
+        if (settled) this.settled(this.state);
+      });
+    }
+    if (url === this.url) this.redraw();
+    else this.load(url, layout);
+  }
+
+  // Of the channel, or else Python's.
+  get state() { return this.channel.state ?? this.given; }
+
+  tell(part, settled = false) { this.channel.tell(this.channel.state ? part : { ...this.given, ...part }, settled); }
+
+  redraw() { if (this.columns) this.draw(this.columns, this.state); }
+
+  close() { this.channel?.close(); }
+
+  load(url, layout) {
+    this.url = url;
+    loadColumns(url, layout).then(
+      (columns) => {
+        if (url !== this.url) return;
+        this.columns = columns;
+        this.redraw();
+      },
+      (error) => { if (url === this.url) this.fail(error); },
+    );
+  }
+}
