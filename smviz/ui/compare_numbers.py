@@ -192,15 +192,12 @@ def _row(
 
 
 def _badge(change: Change, lower_is_better: bool) -> str:
-    found = verdict(change)
-    if lower_is_better:
-        found = {"better": "worse", "worse": "better"}.get(found, found)  # type: ignore[assignment]
     return {
         "better": ":orange-badge[B better]",
         "worse": ":blue-badge[A better]",
         "no difference": f":gray[{CHANCE}]",
         "undefined": ":gray[nothing to tell it from]",
-    }[found]
+    }[verdict(change, lower_is_better)]
 
 
 def _signed(value: float, digits: int = 3) -> str:
