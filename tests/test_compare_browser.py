@@ -234,7 +234,7 @@ class TestTheStory:
         data = {}
         for kind in ("CSV", "Parquet"):
             with page.expect_download() as download:
-                page.get_by_role("button", name=kind).click()
+                page.get_by_role("button", name=kind, exact=True).click()
             data[kind] = Path(download.value.path()).read_bytes()
         rows = list(csv.DictReader(io.StringIO(data["CSV"].decode())))
         table = pd.read_parquet(io.BytesIO(data["Parquet"]))
