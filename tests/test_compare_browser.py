@@ -134,11 +134,11 @@ class TestTheStory:
         and the classes are corrected for being many."""
         page = browser(link)
         winner(page)
-        expect(page.get_by_text(re.compile(r"B − A = −0\.\d+, 95 % interval −0\.\d+ to −0\.\d+"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"B − A = −0\.\d+, 95 % interval −0\.\d+\sto\s−0\.\d+"))).to_be_visible()
         for name in ("AP", "AP50", "AP75", "Precision", "Recall", "F1"):
             row = page.get_by_role("row").filter(has=page.locator("strong", has_text=re.compile(f"^{name}$")))
             expect(row).to_contain_text("A better")
-            expect(row).to_contain_text(re.compile(r"−0\.\d{3} to −0\.\d{3}"))
+            expect(row).to_contain_text(re.compile(r"−0\.\d{3}\sto\s−0\.\d{3}"))
         expect(page.get_by_role("row").filter(has_text="Latency p99")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="Cost per 1,000 images")).to_contain_text("0")
         expect(page.get_by_text("4 classes tested together, 4 of them better in one run")).to_be_visible()
