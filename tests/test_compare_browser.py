@@ -230,7 +230,9 @@ class TestTheStory:
     def test_the_files_hold_the_screen(self, app, browser, link, tmp_path):
         """CSV and Parquet of the classes are the same table, the largest difference first."""
         page = browser(link)
+        winner(page)
         expect(page.get_by_text("4 classes tested together")).to_be_visible()
+        settled(page)
         data = {}
         for kind in ("CSV", "Parquet"):
             with page.expect_download() as download:
@@ -307,7 +309,7 @@ class TestWhatIsAmiss:
     def test_is_said(self, app, browser, runs, a, b, said):
         """What cannot be compared, or only in part, is said in words, and nothing breaks."""
         page = browser(f"{app}/Compare?a={runs[a]}&b={runs[b]}")
-        expect(page.get_by_text(said).first).to_be_visible()
+        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
         settled(page)
         no_traceback(page)
         page.close()
@@ -334,7 +336,7 @@ class TestWhatIsAmiss:
     def test_a_link_that_is_wrong(self, app, browser, link, more, said):
         """It shows what it can."""
         page = browser(link + more)
-        expect(page.get_by_text(said).first).to_be_visible()
+        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
         settled(page)
         no_traceback(page)
         page.close()
