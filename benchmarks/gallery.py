@@ -1,6 +1,6 @@
 """How soon a run's images are on screen: the gallery beside `st.image` in columns, same images, same Chromium.
 
-    python benchmarks/gallery.py
+    python benchmarks/gallery.py [IMAGES...]
 
 Both are driven by a click on a button of a page that is open, whose run is judged already. A time begins with the
 click, as the browser stamped it. The gallery's first time ends when the tiles in sight have been painted with their
@@ -26,21 +26,22 @@ from picture_runs import picture_run
 from smviz.store import Run, Store
 
 APP = Path(__file__).parent / "gallery_app.py"
-COUNTS = (1_000, 5_000, 100_000)
+COUNTS = tuple(map(int, sys.argv[1:])) or (1_000, 5_000, 100_000)
 MOST_BY_COLUMNS = 5_000
 TIMES = 3
 WAIT = 600_000  # milliseconds
 
-# From the click on the button to the frame in which `done` is first seen to be true.
-WATCH = """(done) => {
-  const test = new Function(`return (${done})();`);
-  window.took = null;
+# From the click on the button to the frames in which each of `tests` is first seen to be true.
+WATCH = """(tests) => {
+  const left = tests.map((test, at) => [new Function(`return (${test})();`), at]);
+  window.took = tests.map(() => null);
   addEventListener("pointerup", (event) => {
     const look = () => {
-      if (!test()) return requestAnimationFrame(look);
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => { window.took = performance.now() - event.timeStamp; };
+      const { port1, port2 } = new MessageChannel(), met = left.filter(([test]) => test());
+      for (const each of met) left.splice(left.indexOf(each), 1);
+      port1.onmessage = () => { for (const [, at] of met) window.took[at] = performance.now() - event.timeStamp; };
       port2.postMessage(0);
+      if (left.length) requestAnimationFrame(look);
     };
     look();
   }, { capture: true, once: true });
@@ -65,12 +66,12 @@ ALL_LOADED = """() => {
 }"""
 
 
-def took(page: Page, done: str) -> float:
-    """Seconds from a click on the button until something holds."""
-    page.evaluate(WATCH, done)
+def took(page: Page, *tests: str) -> list[float]:
+    """Seconds from a click on the button until each of the tests holds."""
+    page.evaluate(WATCH, tests)
     page.get_by_role("button", name="Show").click()
-    page.wait_for_function("() => window.took !== null", timeout=WAIT)
-    return float(page.evaluate("() => window.took")) / 1000
+    page.wait_for_function("() => window.took.every((time) => time !== null)", timeout=WAIT)
+    return [float(time) / 1000 for time in page.evaluate("() => window.took")]
 
 
 def opened(page: Page) -> Page:
@@ -95,15 +96,13 @@ def main() -> None:
 def line(playwright: object, url: str, run: Run, count: int) -> str:
     """The times for one run."""
     with open_browser(playwright) as opened_in:  # type: ignore[arg-type]
-        shown, loaded = (
-            statistics.median(took(opened(opened_in(f"{url}/?run={run.id}")), done) for _ in range(TIMES))
-            for done in (SHOWN, LOADED)
-        )
+        times = [took(opened(opened_in(f"{url}/?run={run.id}")), SHOWN, LOADED) for _ in range(TIMES)]
+        shown, loaded = (statistics.median(each) for each in zip(*times, strict=True))
         cells = f"{count:>8,}  {shown:>16.2f}s  {loaded:>9.2f}s"
         if count > MOST_BY_COLUMNS:
             return f"{cells}  {'—':>20}  {'—':>7}"
         page = opened(opened_in(f"{url}/?run={run.id}&with=columns"))
-        slow = took(page, ALL_LOADED.replace("COUNT", str(count)))
+        (slow,) = took(page, ALL_LOADED.replace("COUNT", str(count)))
         return f"{cells}  {slow:>19.1f}s  {slow / shown:>6.0f}x"
 
 

@@ -54,7 +54,7 @@ def live_times(page: Page, moves: int, parts: int) -> np.ndarray:
     """Milliseconds of each move of the bar's thumb in one drag, float64 [moves]."""
     page.wait_for_function(f"() => document.querySelectorAll('[data-painted]').length >= {parts}", timeout=120_000)
     if parts == 1:
-        page.wait_for_selector("[data-ready]:not([data-ready='0'])", timeout=120_000)
+        page.wait_for_selector("[data-images]", timeout=120_000)
     page.wait_for_timeout(2000)  # what is made once at the first look is not what is measured
     page.evaluate(WATCH)
     box = page.locator(".bar .slider").bounding_box()

@@ -142,6 +142,15 @@ class TestAtOnce:
         names = matches.ground_truth.class_names
         assert dict(zip(names, values, strict=True)) == values_of(thresholds_of(choice), names)
 
+    def test_a_class_that_cannot_meet_the_objective(self):
+        """It has the threshold of all classes together, as production applies it."""
+        matches = made(objects=((0, 2), (1, 2)), found=0.6, seed=3)
+        objective = Objective("recall", (float(sweep(matches).recall.max()),))
+        pooled, values = at_once(matches, objective)
+        short = [k for k in range(2) if operating_point(sweep(matches, k), objective, IMAGES).reason]
+        assert len(short) == 1
+        assert values[short[0]] == pooled.confidence
+
     def test_where_there_is_none(self):
         """No class has a threshold, and the reason is told."""
         pooled, values = at_once(made(found=0))

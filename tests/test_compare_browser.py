@@ -134,11 +134,11 @@ class TestTheStory:
         and the classes are corrected for being many."""
         page = browser(link)
         winner(page)
-        expect(page.get_by_text(re.compile(r"B − A = −0\.\d+, 95 % interval −0\.\d+ to −0\.\d+"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"B − A = −0\.\d+, 95 % interval −0\.\d+\sto\s−0\.\d+"))).to_be_visible()
         for name in ("AP", "AP50", "AP75", "Precision", "Recall", "F1"):
             row = page.get_by_role("row").filter(has=page.locator("strong", has_text=re.compile(f"^{name}$")))
             expect(row).to_contain_text("A better")
-            expect(row).to_contain_text(re.compile(r"−0\.\d{3} to −0\.\d{3}"))
+            expect(row).to_contain_text(re.compile(r"−0\.\d{3}\sto\s−0\.\d{3}"))
         expect(page.get_by_role("row").filter(has_text="Latency p99")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="Cost per 1,000 images")).to_contain_text("0")
         expect(page.get_by_text("4 classes tested together, 4 of them better in one run")).to_be_visible()
@@ -230,11 +230,13 @@ class TestTheStory:
     def test_the_files_hold_the_screen(self, app, browser, link, tmp_path):
         """CSV and Parquet of the classes are the same table, the largest difference first."""
         page = browser(link)
+        winner(page)
         expect(page.get_by_text("4 classes tested together")).to_be_visible()
+        settled(page)
         data = {}
         for kind in ("CSV", "Parquet"):
             with page.expect_download() as download:
-                page.get_by_role("button", name=kind).click()
+                page.get_by_role("button", name=kind, exact=True).click()
             data[kind] = Path(download.value.path()).read_bytes()
         rows = list(csv.DictReader(io.StringIO(data["CSV"].decode())))
         table = pd.read_parquet(io.BytesIO(data["Parquet"]))
@@ -307,7 +309,7 @@ class TestWhatIsAmiss:
     def test_is_said(self, app, browser, runs, a, b, said):
         """What cannot be compared, or only in part, is said in words, and nothing breaks."""
         page = browser(f"{app}/Compare?a={runs[a]}&b={runs[b]}")
-        expect(page.get_by_text(said).first).to_be_visible()
+        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
         settled(page)
         no_traceback(page)
         page.close()
@@ -334,7 +336,7 @@ class TestWhatIsAmiss:
     def test_a_link_that_is_wrong(self, app, browser, link, more, said):
         """It shows what it can."""
         page = browser(link + more)
-        expect(page.get_by_text(said).first).to_be_visible()
+        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
         settled(page)
         no_traceback(page)
         page.close()

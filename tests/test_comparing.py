@@ -329,6 +329,12 @@ class TestVerdict:
         """No winner inside the noise, none between a run and itself, and none where nothing is defined."""
         assert verdict(given) == expected
 
+    def test_of_what_is_better_when_it_is_lower(self):
+        """A latency that falls is better, one that rises worse."""
+        assert verdict(change(-0.1, NOISE - 0.1), lower_is_better=True) == "better"
+        assert verdict(change(0.1, 0.1 + NOISE), lower_is_better=True) == "worse"
+        assert verdict(change(0.0, np.zeros(1000)), lower_is_better=True) == "no difference"
+
 
 class TestPValue:
     def test_is_small_beyond_chance_and_large_within(self):

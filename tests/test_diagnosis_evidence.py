@@ -74,6 +74,9 @@ class TestTide:
                 ids = ids if name == "Miss" else matches.class_id[part[name].detection]
                 assert set(ids.tolist()) <= {k}
         np.testing.assert_allclose([part.ap for part in parts], average_precision(matches)[0], atol=1e-12)
+        for error in whole.errors:
+            gain = np.maximum(error.class_ap - whole.class_ap[0], 0)
+            np.testing.assert_allclose([part[error.name].delta_ap for part in parts], gain, atol=1e-12)
         again = whole.only(classes)
         np.testing.assert_array_equal([e.delta_ap for e in again.errors], [e.delta_ap for e in whole.errors])
         assert whole.only(None) is whole

@@ -24,7 +24,7 @@ from smviz.store import Run, Store
 
 pytestmark = pytest.mark.browser
 
-SLOW = 30_000  # milliseconds
+SLOW = 60_000  # milliseconds, on a machine that does other work too
 WIDTH, HEIGHT = 320, 240
 CAR, TRUCK, BUS = range(3)
 NAMES = ("car", "truck", "bus: 20%")
@@ -254,8 +254,8 @@ class TestReview:
         page.keyboard.press("k")  # at once: nothing is lost
         expect(queue.locator(".progress")).to_have_text("2 of 5 reviewed")
         expect(page.get_by_text("With 1 corrected label")).to_be_visible()
-        row = page.locator("tr", has_text="Precision")  # 6 of 10 detections are right, then 7
-        expect(row.locator("td")).to_have_text(["Precision", "0.600", "0.700", "+0.100"])
+        row = page.locator("tr", has_text="Precision")  # 6 of 12 detections are right, then 7
+        expect(row.locator("td")).to_have_text(["Precision", "0.500", "0.583", "+0.083"])
         expect(page.get_by_text("flatter the detector")).to_be_visible()
         expect(page.locator(".st-key-doubt-viewer .viewer, .viewer").last).to_be_visible()
         doubt = asked(page, "doubt")

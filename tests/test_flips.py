@@ -102,6 +102,7 @@ class TestChanges:
         assert len(changes(matches, 0.9, 0.1, 0.5).found) == 1
         assert len(changes(matches, 0.9, 0.1, 0.75).false) == 1
         assert len(changes(matches, 0.9, 0.1, 0.5, "large")) == 0
+        assert (changes(matches, 0.9, 0.1, 0.5, "large").before.fn, changes(matches, 0.9, 0.1).before.fn) == (0, 1)
 
     def test_some_classes(self):
         """Only those count, in what changes and in the counts."""

@@ -150,6 +150,11 @@ class TestDoubtKeys:
         missing, _ = queues(match(part, alone))
         assert set(doubt_keys(missing)) <= set(keys)
 
+    def test_two_labels_of_one_image_are_two_doubts(self):
+        """Nothing is found on either; what is decided about one says nothing of the other."""
+        review = probably_wrong(match(*small_set([(0, 0, BOX), (0, 0, FAR)])))
+        assert len(review) == len(set(doubt_keys(review))) == 2
+
     def test_another_box_is_another_doubt(self):
         """The decision was about the box that was there."""
         one, other = (probably_missing(match(*small_set([], [(0, 0, box, 0.9)]))) for box in (BOX, NEAR))

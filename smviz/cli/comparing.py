@@ -59,9 +59,7 @@ class _Line:
 
     @property
     def verdict(self) -> Verdict:
-        found = verdict(self.change)
-        turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-        return turned.get(found, found) if self.lower else found
+        return verdict(self.change, self.lower)
 
 
 @dataclass(frozen=True)

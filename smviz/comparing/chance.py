@@ -19,12 +19,14 @@ Verdict = Literal["better", "worse", "no difference", "undefined"]
 _NORMAL = NormalDist()
 
 
-def verdict(change: Change) -> Verdict:
-    """Whether a number differs beyond chance: whether the interval of the difference leaves out 0."""
+def verdict(change: Change, lower_is_better: bool = False) -> Verdict:
+    """Whether b's number is better beyond chance: whether the interval of the difference leaves out 0."""
     low, high = change.interval.low, change.interval.high
     if math.isnan(low):
         return "undefined"
-    return "better" if low > 0 else "worse" if high < 0 else "no difference"
+    if low <= 0 <= high:
+        return "no difference"
+    return "better" if (low > 0) != lower_is_better else "worse"
 
 
 def p_value(change: Change, images: int) -> float:

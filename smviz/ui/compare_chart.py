@@ -49,6 +49,7 @@ def forest(rows: Sequence[ClassChange]) -> dict[str, Any]:
             "margin": {"l": 10, "r": 10, "t": 10, "b": 45},
             "xaxis": {
                 "title": {"text": "AP of B − AP of A"},
+                "rangemode": "tozero",
                 "zeroline": True,
                 "zerolinecolor": "#8B929B",
                 "zerolinewidth": 1.5,

@@ -21,7 +21,7 @@ from smviz.ui.running import connection_now, usd_per_hour
 
 AT_ONCE = 0.4  # seconds that the page waits for its intervals before it is shown without
 NUMBERS = {
-    "AP": "mean over IoU 0.50 to 0.95 and classes",
+    "AP": "IoU 0.50 to 0.95, mean of the classes",
     "AP50": "at IoU 0.50",
     "AP75": "at IoU 0.75",
 }
@@ -63,7 +63,7 @@ def numbers(compared: Compared, cuts: Cuts) -> None:
     """The section: one table of accuracy, latency and cost, and the classes."""
     changes = compared.changes.result()
     rates = compared.rates(*cuts.key).result() if compared.comparison.labelled else None
-    left, right = st.columns([1.35, 1], gap="large")
+    left, right = st.columns([1.5, 1], gap="medium")
     with left:
         _table(compared, cuts, changes, _by_rate(rates))
     if changes is not None and changes.classes:
@@ -124,7 +124,7 @@ def _accuracy(compared: Compared, cuts: Cuts, changes: Changes | None, rates: di
         for name, about in NUMBERS.items()
     ]
     counts = [side.sweep(None, cuts.iou).at(cut) for side, cut in ((a, cuts.a), (b, cuts.b))]
-    about = f"at confidence ≥ {cuts.a:.3f} and {cuts.b:.3f}" if cuts.a != cuts.b else f"at confidence ≥ {cuts.a:.3f}"
+    about = f"from {cuts.a:.3f} and {cuts.b:.3f} on" if cuts.a != cuts.b else f"from {cuts.a:.3f} on"
     for name, field in RATES.items():
         told_a, told_b = (number(float(getattr(count, field))) for count in counts)
         rows.append(_row(f"**{name}** :small[:gray[{about}]]", told_a, told_b, rates.get(field)))
@@ -192,15 +192,12 @@ def _row(
 
 
 def _badge(change: Change, lower_is_better: bool) -> str:
-    found = verdict(change)
-    if lower_is_better:
-        found = {"better": "worse", "worse": "better"}.get(found, found)  # type: ignore[assignment]
     return {
         "better": ":orange-badge[B better]",
         "worse": ":blue-badge[A better]",
         "no difference": f":gray[{CHANCE}]",
         "undefined": ":gray[nothing to tell it from]",
-    }[found]
+    }[verdict(change, lower_is_better)]
 
 
 def _signed(value: float, digits: int = 3) -> str:
@@ -209,7 +206,11 @@ def _signed(value: float, digits: int = 3) -> str:
 
 def _between(change: Change, scale: float = 1, digits: int = 3) -> str:
     low, high = change.interval.low * scale, change.interval.high * scale
-    return "—" if math.isnan(low) else f"{_signed(low, digits)} to {_signed(high, digits)}"
+    return (
+        "—"
+        if math.isnan(low)
+        else f"{_signed(low, digits)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{_signed(high, digits)}"
+    )
 
 
 def _settings(compared: Compared, cuts: Cuts) -> None:

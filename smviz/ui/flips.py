@@ -136,19 +136,23 @@ def _difference(changed: Change) -> str:
 
 
 def _pictures(derived: Derived, run: Run, chosen: Chosen, sorts: tuple[_Sort, ...]) -> None:
-    labels = [one.label for one in sorts]
-    first = next(one.label for one in sorts if len(one.detections))
+    """A gallery of one sort of change; only those that there are can be chosen, and the address keeps which."""
+    there = {one.label: one for one in sorts if len(one.detections)}
+    linked = st.query_params.get("changes", "")
+    first = linked if linked in there else next(iter(there))
+    key = f"changes, {first} of {', '.join(there)}"  # another one to begin with makes another widget
     label = st.segmented_control(
-        "Pictures of", labels, default=first, required=True, key="changes", bind="query-params"
+        "Pictures of", list(there), default=first, required=True, key=key, on_change=_keep_in_link, args=(key,)
     )
-    shown = sorts[labels.index(label)]
-    if not len(shown.detections):
-        st.caption("There is none.")
-        return
+    shown = there[label]
     _line_above(derived, chosen, shown)
     kinds = np.full(len(shown.detections), shown.kind, np.uint8)
     crops = Crops(kinds, shown.detections, shown.objects)
     show_crops(derived, run, crops, chosen, f"changes {run.id} {label}")
+
+
+def _keep_in_link(key: str) -> None:
+    st.query_params["changes"] = st.session_state[key]
 
 
 def _line_above(derived: Derived, chosen: Chosen, shown: _Sort) -> None:

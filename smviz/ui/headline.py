@@ -44,12 +44,13 @@ def settings_line(derived: Derived, run: Run) -> None:
     settings, truth = derived.matches.settings, derived.matches.ground_truth
     request = run.request
     options = "".join(f", {name} {value}" for name, value in run.preset.options)
-    endpoint = plain(request.endpoint + (f" · {request.variant}" if request.variant else ""))
+    variant = f" · {request.variant}" if request.variant else ""
+    whose = f" of {plain(request.endpoint + variant)}" if request.endpoint else ""
     st.caption(
         f"COCO's protocol: IoU {settings.ious[0]:.2f} to {settings.ious[-1]:.2f} in steps of 0.05, at most "
         f"{settings.max_detections[-1]} detections per image and class, crowd regions ignored, confidence from 0. "
         f"{len(truth.image_names):,} images, {int(derived.matches.positives().sum()):,} objects, "
-        f"{len(derived.matches.predictions):,} detections of {endpoint}, read as {plain(run.preset.format + options)}."
+        f"{len(derived.matches.predictions):,} detections{whose}, read as {plain(run.preset.format + options)}."
     )
 
 

@@ -40,7 +40,7 @@ def keeping(
             _save(what, proposed())
         st.download_button(
             "thresholds.json",
-            (lambda: dumps(proposed())) if proposed else "",
+            lambda: dumps(proposed()) if proposed else "",
             "thresholds.json",
             "application/json",
             icon=":material/download:",

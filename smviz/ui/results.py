@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
@@ -32,6 +33,7 @@ __all__ = ["images", "one_image"]
 
 WIDTH = 240  # pixels of a thumbnail
 AT_ONCE = 0.3  # seconds of making thumbnails before those that are there are shown
+SHORT = 20_000  # bytes
 HEIGHT = 620  # pixels of the grid
 ALL = -1  # stands for all classes
 KINDS = {"False positives": FP, "Missed objects": FN, "True positives": TP}
@@ -70,8 +72,15 @@ def images(derived: Derived, run: Run, outcomes: Sequence[Outcome], chosen: Chos
         return
     # What is large gets its address here: the fragment runs often.
     live = derived.live(chosen.threshold, chosen.part)
-    url = image_url(about.about, "application/json", f"about the images of {run.id}")
+    url = _address(about.about, f"about the images of {run.id}")
     _section(derived, run, about, chosen, live, url)
+
+
+def _address(data: bytes, slot: str) -> str:
+    """Where the browser gets JSON; what is short travels in the address, and cannot be gone when it is asked for."""
+    if len(data) <= SHORT:
+        return f"data:application/json;base64,{base64.b64encode(data).decode()}"
+    return image_url(data, "application/json", slot)
 
 
 @st.fragment

@@ -21,6 +21,7 @@ _STYLE = """<style>
 @media (min-height: 700px) and (min-width: 900px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: sticky; top: 0; z-index: 99; }
   .st-key-bar { background: light-dark(LIGHT, DARK); padding-block: .4rem .6rem; }
+  .st-key-bar { box-shadow: 0 8px 8px -10px rgb(0 0 0 / 35%); }
   [data-testid="stMain"] { scroll-padding-top: 250px; }
 }
 </style>"""

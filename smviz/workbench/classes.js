@@ -87,6 +87,7 @@ class ClassTable {
 
   draw(columns, state) {
     if (!this.room?.width) return; // folded away, or gone already
+    this.find(".failed").hidden = true;
     const counts = countByClass(columns, state), known = this.data.state.area === state.area;
     const unknown = new Float64Array(columns.classNames.length).fill(NaN);
     this.values = {

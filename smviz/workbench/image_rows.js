@@ -70,8 +70,10 @@ class ImageRows {
   // The place of each image by its name, 2 before 10.
   nameRank() {
     return (this.ranks ??= (() => {
-      const { compare } = new Intl.Collator("en", { numeric: true }), rank = new Uint32Array(this.size);
-      Uint32Array.from(this.names.keys()).sort((a, b) => compare(this.names[a], this.names[b])).forEach((i, at) => { rank[i] = at; });
+      const { compare } = new Intl.Collator("en", { numeric: true }), { names } = this, order = Uint32Array.from(names.keys());
+      if (names.every((name, i) => i === 0 || compare(names[i - 1], name) <= 0)) return order; // as they mostly are
+      const rank = new Uint32Array(this.size);
+      order.sort((a, b) => compare(names[a], names[b])).forEach((i, at) => { rank[i] = at; });
       return rank;
     })());
   }
@@ -84,10 +86,11 @@ class ImageRows {
 }
 
 function scoresByImage({ image, confidence, start, images, classNames }, classes) {
-  const bins = new Uint16Array(images * SCORE_BINS);
+  const bins = new Uint16Array(images * SCORE_BINS), last = SCORE_BINS - 1;
   for (const k of classes ?? classNames.keys()) {
-    for (let n = start[k]; n < start[k + 1]; n++) {
-      bins[image[n] * SCORE_BINS + Math.max(0, Math.min(SCORE_BINS - 1, Math.floor(confidence[n] * SCORE_BINS + 1e-9)))]++;
+    for (let n = start[k], end = start[k + 1]; n < end; n++) {
+      const bin = (confidence[n] * SCORE_BINS + 1e-9) | 0;
+      bins[image[n] * SCORE_BINS + (bin < 0 ? 0 : bin > last ? last : bin)]++;
     }
   }
   return bins;

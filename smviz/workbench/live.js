@@ -1,5 +1,7 @@
 // What every live component does: fetch the columns once, follow the channel, and draw when both are there.
 
+const PAUSES = [300, 1500]; // milliseconds before it is tried again
+
 class Live {
   // `draw(columns, state)` is called at every change; `fail(error)` where the columns cannot be had, and
   // `settled(state)` when a person has let go of what they moved.
@@ -28,9 +30,9 @@ class Live {
 
   redraw() { if (this.columns) this.draw(this.columns, this.state); }
 
-  close() { this.channel?.close(); }
-
-  load(url, layout) {
+  // A rerun that is cut short takes the address away until the next one gives it anew: so it is tried again, also in
+  // every rerun that follows.
+  load(url, layout, pauses = PAUSES) {
     this.url = url;
     loadColumns(url, layout).then(
       (columns) => {
@@ -38,7 +40,23 @@ class Live {
         this.columns = columns;
         this.redraw();
       },
-      (error) => { if (url === this.url) this.fail(error); },
+      (error) => {
+        if (url !== this.url) return;
+        if (pauses.length) setTimeout(() => this.again(url, layout, pauses), pauses[0]);
+        else {
+          this.url = null;
+          this.fail(error);
+        }
+      },
     );
+  }
+
+  again(url, layout, pauses) {
+    if (url === this.url) this.load(url, layout, pauses.slice(1));
+  }
+
+  close() {
+    this.url = null;
+    this.channel?.close();
   }
 }

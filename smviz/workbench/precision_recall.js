@@ -40,6 +40,7 @@ class PrecisionRecall {
 
   draw(columns, state) {
     if (!this.plot.size.width) return; // folded away, or gone already
+    this.find(".failed").hidden = true;
     const key = `${this.plot.look} ${state.iou} ${state.area} ${state.classes}`;
     if (key !== this.drawn) this.paint(columns, state);
     this.drawn = key;

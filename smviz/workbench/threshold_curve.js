@@ -84,6 +84,7 @@ class ThresholdCurve {
 
   draw(columns, state) {
     if (!this.plot.size.width) return; // folded away, or gone already
+    this.find(".failed").hidden = true;
     this.sweep = sweepOf(columns, state);
     const key = `${this.plot.look} ${state.iou} ${state.area} ${state.classes}`;
     if (key !== this.drawn) this.paint(state);
