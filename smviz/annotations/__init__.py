@@ -6,7 +6,7 @@ found = read_results(Path("results.json"), truth)
 
 from smviz.annotations.correcting import Corrections, corrected, corrected_json
 from smviz.annotations.format import Format
-from smviz.annotations.keeping import canonical_json
+from smviz.annotations.keeping import canonical_json, kept_json
 from smviz.annotations.origin import Origin, origin
 from smviz.annotations.reading import (
     FORMATS,
@@ -30,6 +30,7 @@ __all__ = [
     "corrected_json",
     "ground_truth_json",
     "ground_truth_of",
+    "kept_json",
     "origin",
     "parse_ground_truth",
     "parse_results",

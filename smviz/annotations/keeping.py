@@ -9,9 +9,21 @@ import msgspec
 from smviz.annotations.coco import only_document
 from smviz.annotations.files import Files
 from smviz.annotations.origin import Origin, info_of
+from smviz.annotations.reading import ground_truth_of, propose
 from smviz.annotations.writing import ground_truth_json
 from smviz.records import GroundTruth
 from smviz.sources import Source
+
+
+def kept_json(source: Source) -> bytes:
+    """The ground truth of a source, in the format that its content proposes, as `canonical_json` keeps it.
+
+    Raises:
+        BadAnnotations: as `ground_truth_of` and `canonical_json`.
+        BadSource: when the source cannot be listed.
+    """
+    form = propose(source).format
+    return canonical_json(source, ground_truth_of(source, form), form)
 
 
 def canonical_json(source: Source, ground_truth: GroundTruth, format: str, title: str = "") -> bytes:

@@ -19,12 +19,11 @@ from types import FrameType
 from typing import Any
 
 from smviz import responses
-from smviz.annotations import ground_truth_json, read_ground_truth
 from smviz.cli.bar import Bar, clock
 from smviz.cli.forecast import foretold
 from smviz.cli.inputs import class_names_of, connection_of, format_options, given_preset, proposed_preset
 from smviz.cli.output import out, plain, print_json, tell
-from smviz.cli.storing import FILE_NOTE, write_file
+from smviz.cli.storing import FILE_NOTE, kept_annotations, write_file
 from smviz.errors import AccessDenied, BadImage, BadResponse, BadSetting, BadSource, SmvizError
 from smviz.exporting import Kind, export_run, failures_csv
 from smviz.image_sets import full_place, image_refs, open_images
@@ -117,7 +116,7 @@ def _created(store: Store, given: argparse.Namespace, doors: _Doors) -> Run:
         raise BadSetting("There are no images to run on.", "Give them with --images: a folder, zip, manifest or s3://…")
     if given.name:
         _check_free(store, given.name)
-    annotations = ground_truth_json(read_ground_truth(given.annotations)) if given.annotations else None
+    annotations = kept_annotations(given.annotations) if given.annotations else None
     connection = connection_of(given)
     endpoint = _described(doors.endpoint, given.endpoint)
     request = Request(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from smviz.annotations import ground_truth_json, read_ground_truth
+from smviz.annotations import kept_json
 from smviz.cli.inputs import connection_of, given_preset
 from smviz.cli.output import out, plain, print_json, print_table
 from smviz.errors import BadSetting
@@ -50,10 +50,16 @@ def runs_command(given: argparse.Namespace) -> int:
     return 0
 
 
+def kept_annotations(path: Path) -> bytes:
+    """The ground truth in a file, a folder or a zip, as a run keeps it."""
+    with open_source(path) as source:
+        return kept_json(source)
+
+
 def import_command(given: argparse.Namespace) -> int:
     """A run made from COCO results, a Batch Transform job's outputs, or saved replies."""
     client = SageMaker(connection_of(given))
-    annotations = ground_truth_json(read_ground_truth(given.annotations)) if given.annotations else None
+    annotations = kept_annotations(given.annotations) if given.annotations else None
     preset = given_preset(given)
     place = str(given.path)
     source = client.s3_source(place) if place.startswith("s3://") else open_source(Path(place).expanduser())

@@ -45,6 +45,7 @@ def steps(chosen: Chosen) -> None:
         ("Endpoint", "Choose an endpoint", "Region, variant, class labels, and one test call"),
         ("Detect", "Look at one image", "Its boxes, a confidence slider that answers at once, every detection listed"),
         ("Evaluate", "Judge it on many images", "COCO's numbers, curves, the best threshold, every miss and mistake"),
+        ("Compare", "Compare two runs", "Which is better, beyond chance, and the images that tell them apart"),
     ):
         with st.container(border=True, gap="xxsmall"):
             page_link(page, label, chosen)

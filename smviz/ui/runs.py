@@ -37,8 +37,8 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
 
 
 def open_run(run_id: str) -> None:
-    """Name a run in the address bar; threshold, objective and image there belonged to another one."""
-    for name in ("threshold", "objective", "image"):
+    """Name a run in the address bar; what is chosen and opened there belonged to another one."""
+    for name in ("threshold", "objective", "image", "errors", "doubt", "doubt_reason", "doubt_status"):
         st.query_params.pop(name, None)
     st.query_params["run"] = run_id
 

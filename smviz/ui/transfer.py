@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from smviz import responses
-from smviz.annotations import canonical_json, ground_truth_of, propose
+from smviz.annotations import kept_json
 from smviz.errors import BadSetting, SmvizError
 from smviz.exporting import FORMS, Kind, export_run, file_suffix
 from smviz.image_sets import image_refs, open_images
@@ -144,8 +144,7 @@ def _ground_truth(kind: Imported) -> bytes | None:
 @st.cache_resource(scope="session", max_entries=2, show_spinner="Reading the ground truth …")
 def _canonical(key: str, _files: Sequence[UploadedFile]) -> bytes:
     with from_bytes([(file.name, file.getvalue()) for file in _files], "the ground truth") as source:
-        form = propose(source).format
-        return canonical_json(source, ground_truth_of(source, form), form)
+        return kept_json(source)
 
 
 def export_menu(run: Run) -> None:
