@@ -107,9 +107,9 @@ def open_browser(
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # On a deep link Streamlit first looks for its server below the page's path, and is told 404. A page that goes on
-        # frees its pictures at once: what was still being fetched is told 404 too, and is asked for again where it is
-        # wanted; tests see by its size whether a picture is there.
+        # On a deep link Streamlit first looks for its server below the page's path, and is told 404. A page that goes
+        # on frees its pictures at once: what was still being fetched is told 404 too, and is asked for again where it
+        # is wanted; tests see by its size whether a picture is there.
         url = message.location.get("url", "")
         if message.type == "error" and "/_stcore/" not in url and "/media/" not in url:
             complaints.append(f"{message.text} ({message.location.get('url', '')})")

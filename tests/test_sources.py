@@ -325,7 +325,11 @@ class TestZip:
         with pytest.raises(BadSource, match=r"b\.jpg in d\.zip cannot be unpacked: Bad CRC"):
             second.read()
 
-    @pytest.mark.parametrize("data", [b"<html>not found</html>", b"", zipped(("a", b"a" * 99))[:-30], b"PK\x03\x04"])
+    @pytest.mark.parametrize(
+        "data",
+        [b"<html>not found</html>", b"", zipped(("a", b"a" * 99))[:-30], b"PK\x03\x04"],
+        ids=["html", "empty", "cut short", "four bytes"],  # a zip holds the time, and a test's name must not
+    )
     def test_that_is_none(self, tmp_path, data):
         """A download that was cut off, or a page in its place, is told, on the disk and in memory."""
         with pytest.raises(BadSource, match=r"x\.zip is no readable zip"):
