@@ -108,7 +108,7 @@ class Board {
     const { model, choice } = this, { detections, rows } = this.shown;
     this.showSlider();
     this.chips.show(this);
-    this.controls.show(choice, model);
+    this.controls.show(choice);
     this.list.show(model, rows);
     this.mark();
     this.host.dataset.shown = detections;
