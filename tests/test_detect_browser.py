@@ -308,6 +308,9 @@ class TestSeveralImages:
             press(page, "Take Photo")
             title(page, "camera")
             assert shown(page) > 3
+            expect(page.get_by_text("960 × 720 px")).to_be_visible()
+            press(page, "Take another picture")
+            expect(page.get_by_role("button", name="Take Photo")).to_be_enabled()
             no_traceback(page)
 
     def test_s3(self, app, browser):

@@ -113,7 +113,8 @@ def viewer(
         sync: viewers of the page with the same word here share zoom, place, threshold, classes and filters.
         on_step: called with -1 or 1, before the page runs again, when the person asks for the previous or next image;
             without it the viewer has no keys for that.
-        stage_height: the most that the picture may take, in CSS pixels; it takes less when it is wide.
+        stage_height: the most that the picture may take, in CSS pixels, in a window that is not tall; it takes less
+            when it is wide.
 
     Raises:
         BadSetting: when a threshold is not within 0 and 1, or columns do not belong together.
