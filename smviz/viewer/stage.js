@@ -81,7 +81,8 @@ class Stage {
     this.asked = true;
     this.fetching(true);
     this.full.src = url;
-    const good = await this.full.decode().then(() => true, () => false);
+    // So large an image may find no room to be decoded beforehand; then it is decoded when it is painted.
+    const good = await this.full.decode().then(() => true, () => this.full.naturalWidth > 0);
     if (url !== this.fullUrl) return;
     this.decoded = good;
     this.fetching(false);
