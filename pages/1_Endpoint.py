@@ -82,4 +82,4 @@ with right, ui.shown_errors():
         sample = SAMPLES.images[0]
         data = uploaded.getvalue() if uploaded else sample.read_bytes()
         payload = calling.fitted(ui.prepared(data, uploaded.name if uploaded else sample.name), chosen)
-        reading.test_result(chosen, payload, ui.call_once(chosen, payload, again=asked), preset)
+        reading.test_result(chosen, payload, ui.answer_to(chosen, payload, again=asked).required(), preset)

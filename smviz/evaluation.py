@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
 from smviz.datasets import ClassMap
 from smviz.errors import BadResponse, BadSetting
-from smviz.matching import COCO, Floats, Integers, Matches, match
+from smviz.matching import COCO, Floats, Integers, Matches, choices, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
 from smviz.names import base_name, folded
 from smviz.operating import OperatingPoint, Sweep, best_f1, sweep
@@ -375,6 +375,11 @@ class JudgedImage:
         taken: int64 [N], the object that each detection took as index into the G objects, or -1.
         ignored: bool [N], detections that count neither way, those beyond the most that an image and class may have
             among them.
+        choices: int64 [P, 2], what each detection may take, in the order in which it is tried, as `matching.choices`
+            gives it: enough to match again without some of the detections.
+        truth_crowd: bool [G], objects that any number of detections may take.
+        uncounted: bool [N], detections whose size is outside the area range: they count neither way without an object.
+        most: so many detections of a class are matched.
     """
 
     detections: Detections
@@ -383,10 +388,15 @@ class JudgedImage:
     truth_ignored: NDArray[np.bool_]
     taken: Integers
     ignored: NDArray[np.bool_]
+    choices: Integers
+    truth_crowd: NDArray[np.bool_]
+    uncounted: NDArray[np.bool_]
+    most: int
 
     def __post_init__(self) -> None:
-        for column in (self.truth_xyxy, self.truth_class_id, self.truth_ignored, self.taken, self.ignored):
-            column.setflags(write=False)
+        for column in vars(self).values():
+            if isinstance(column, np.ndarray):
+                column.setflags(write=False)
 
 
 def judged_image(evaluation: Evaluation, image: int, iou: float = 0.5) -> JudgedImage:
@@ -417,4 +427,15 @@ def judged_image(evaluation: Evaluation, image: int, iou: float = 0.5) -> Judged
         truth_ignored=matches.ground_truth_ignored()[objects],
         taken=np.where(taken[rows] >= 0, np.searchsorted(objects, taken[rows]), -1),
         ignored=ignored[rows],
+        choices=choices(matches, rows, objects, iou),
+        truth_crowd=truth.crowd[objects],
+        uncounted=_uncounted(matches, rows),
+        most=matches.settings.max_detections[-1],
     )
+
+
+def _uncounted(matches: Matches, rows: Integers) -> NDArray[np.bool_]:
+    _, low, high = matches.settings.areas[0]
+    area = matches.predictions.ltwh[rows, 2] * matches.predictions.ltwh[rows, 3]
+    uncounted: NDArray[np.bool_] = (area < low) | (area > high)
+    return uncounted

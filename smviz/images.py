@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedIma
 from smviz.errors import BadImage
 from smviz.records import Payload
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 150_000_000  # medium-format cameras and aerial mosaics; decoded they take 450 MB
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
@@ -147,6 +147,7 @@ def display(payload: Payload, longest: int) -> bytes:
         return payload.body
     image = _open(payload.body, "image", payload.width * payload.height)
     with _decoding("image"):
+        image.draft(None, (longest, longest))  # a huge JPEG is decoded at half its size or less
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return _encoded(image, "JPEG", quality=90)
 

@@ -204,6 +204,32 @@ def match(ground_truth: GroundTruth, predictions: Predictions, settings: MatchSe
     )
 
 
+def choices(matches: Matches, rows: Integers, objects: Integers, iou: float = 0.5) -> Integers:
+    """What the detections of one image may take, int64 [P, 2]: place in `rows`, place in `objects`.
+
+    In the order in which they are tried: whoever goes through the pairs and lets a detection take the first object
+    that is still free has matched, whichever detections he leaves out.
+
+    Args:
+        matches: whose boxes, ignored objects and settings hold.
+        rows: int64 [N], the image's detections as indices into the predictions, by descending confidence.
+        objects: int64 [G], the image's objects as indices into the ground truth, ascending.
+        iou: that a pair must reach.
+    """
+    predictions, truth = matches.predictions, matches.ground_truth
+    chunks = []
+    for detection, taken in pairs_of_cells(predictions.class_id[rows], truth.class_id[objects]):
+        row, index = rows[detection], objects[taken]
+        overlap = coco_iou(predictions.ltwh[row], truth.ltwh[index], truth.crowd[index])
+        near = overlap >= reached(iou)
+        chunks.append((detection[near], taken[near], overlap[near]))
+    if not chunks:
+        return np.zeros((0, 2), np.int64)
+    detection, taken, overlap = (np.concatenate(column) for column in zip(*chunks, strict=True))
+    order = np.lexsort((-taken, -overlap, matches.ground_truth_ignored()[objects[taken]], detection))
+    return np.stack([detection[order], taken[order]], axis=1)
+
+
 def coco_iou(detections: Floats, truths: Floats, crowd: Flags) -> Floats:
     """COCO's IoU of corresponding boxes, float64 [N]: ltwh [N, 4] each, in pixels.
 

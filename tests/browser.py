@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -99,8 +99,9 @@ def open_browser(
     colour_scheme: Literal["light", "dark"] = "light",
     pixel_ratio: float = 1.0,
     touch: bool = False,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Callable[[str], Page]]:
-    """A fresh browser; yields a function that opens a URL in a new page.
+    """A fresh browser, started with these arguments beside its own; yields a function that opens a URL in a new page.
 
     At the end every page must have been free of console errors and uncaught exceptions, or AssertionError is raised.
     """
@@ -119,7 +120,7 @@ def open_browser(
             profile,
             executable_path=CHROMIUM,
             headless=True,
-            args=list(CHROMIUM_ARGUMENTS),
+            args=[*CHROMIUM_ARGUMENTS, *arguments],
             viewport={"width": viewport[0], "height": viewport[1]},
             color_scheme=colour_scheme,
             device_scale_factor=pixel_ratio,

@@ -213,9 +213,13 @@ HALF = SAMPLES.images[0].read_bytes()[:9000]
 
 class TestSeveralImages:
     def test_each_is_called_once_however_it_is_reached(self, app, browser, script):
-        """Several files dropped at once join the strip; only the opened one is called, the others when they are
-        opened or asked for together, the number said first; and none a second time."""
-        page = browser(in_region(app))
+        """What the page Endpoint has called for is known. Several files dropped at once join the strip; only the opened
+        one is called, the others when they are opened or asked for together, the number said first; and none a second
+        time."""
+        page = browser(in_region(app).replace("/Detect", "/Endpoint"))
+        press(page, "Send the test image")
+        expect(page.get_by_text("Do the boxes sit on the objects?")).to_be_visible()
+        page.get_by_role("link", name="Detect", exact=True).click()
         shown(page)
         assert script.calls == 1
         bring(page, *SAMPLES.images[10:13])
@@ -291,6 +295,23 @@ class TestSeveralImages:
         expect(page.get_by_role("heading", name="pasted")).to_be_visible()
         expect(strip(page)).to_have_count(2)
         no_traceback(page)
+
+    def test_camera(self, app, playwright, tmp_path):
+        """A picture taken with the camera, before which a scene is held here, is opened with the boxes of its cars."""
+        (tmp_path / "scene.mjpeg").write_bytes(SAMPLES.images[0].read_bytes())
+        camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+        with open_browser(
+            playwright, arguments=(*camera, f"--use-file-for-fake-video-capture={tmp_path / 'scene.mjpeg'}")
+        ) as open_page:
+            page = open_page(in_region(app, source="Camera"))
+            page.set_default_timeout(SLOW)
+            press(page, "Take Photo")
+            title(page, "camera")
+            assert shown(page) > 3
+            expect(page.get_by_text("960 × 720 px")).to_be_visible()
+            press(page, "Take another picture")
+            expect(page.get_by_role("button", name="Take Photo")).to_be_enabled()
+            no_traceback(page)
 
     def test_s3(self, app, browser):
         """In a region an S3 URI opens the object; one that is none, or names nothing, is told."""
@@ -555,9 +576,15 @@ class TestARunsImage:
 
 class TestTheReply:
     def test_is_a_tree_beside_its_reading(self, app, browser):
-        """The raw reply opens as a tree, with a row of the reading for each of its rows."""
-        page = browser(f"{app}/Detect?region=embedded&endpoint=highway-demo")
+        """The raw reply opens as a tree, with a row of the reading for each of its rows; Home's reply is not asked for
+        again."""
+        page = browser(f"{app}/?region=embedded&endpoint=highway-demo")
+        took = re.search(r"just answered in (\d+ ms)", page.get_by_text("just answered in").inner_text())
+        page.wait_for_load_state("networkidle")  # a picture asked for after its page was left is gone
+        page.get_by_role("link", name="Detect", exact=True).click()
         shown(page)
+        assert took
+        expect(page.get_by_text(re.compile(rf"(?<!\d){took[1]}")).first).to_be_visible()
         page.get_by_text("Raw reply", exact=True).click()
         expect(page.get_by_text("As it is read")).to_be_visible()
         expect(page.locator('[data-testid="stJson"]')).to_contain_text("prediction")

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from coco_sets import columns, random_columns, random_set, small_set
+from coco_sets import columns, dense_set, random_columns, random_set, small_set
 
 from smviz.annotations import ground_truth_json, parse_ground_truth
 from smviz.boxes import ltwh_to_xyxy, xyxy_to_ltwh
@@ -267,6 +267,23 @@ class TestJudgedImage:
             assert judged.truth_class_id.tolist() == ground_truth.class_id[objects].tolist()
             assert judged.truth_ignored.tolist() == ground_truth.crowd[objects].tolist()
 
+    @pytest.mark.parametrize("seed", range(12))
+    @pytest.mark.parametrize("make", [random_columns, lambda seed: columns(*dense_set(seed))])
+    def test_the_choices_are_enough_to_match(self, make, seed):
+        """Whoever goes through them and takes what is free gets what each detection took."""
+        evaluation = evaluate(*make(seed))
+        for image in range(len(evaluation.matches.ground_truth.image_names)):
+            judged = judged_image(evaluation, image, 0.75)
+            taken, gone, classes = np.full(len(judged.taken), -1), set(), judged.detections.class_id
+            for detection, wanted in judged.choices.tolist():
+                rank = int((classes[:detection] == classes[detection]).sum())
+                if taken[detection] < 0 and wanted not in gone and rank < judged.most:
+                    taken[detection] = wanted
+                    gone |= set() if judged.truth_crowd[wanted] else {wanted}
+            assert taken.tolist() == judged.taken.tolist()
+            judged_ignored = np.where(taken < 0, judged.uncounted, np.append(judged.truth_ignored, False)[taken])
+            assert (judged.ignored | judged_ignored).tolist() == judged.ignored.tolist()
+
     @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.8])
     def test_holds_at_every_threshold(self, threshold):
         """Cut at a threshold, it gives the counts that the metrics give there."""
@@ -319,7 +336,7 @@ class TestJudgedImage:
         """What a page was given, it cannot change."""
         judged = judged_image(evaluate(*small_set([(0, 0, BOX)], [(0, 0, BOX, 0.9)])), 0)
         arrays = [value for value in vars(judged).values() if isinstance(value, np.ndarray)]
-        assert len(arrays) == 5
+        assert len(arrays) == 8
         assert not any(array.flags.writeable for array in arrays)
 
     @pytest.mark.parametrize("image", [-1, 2])

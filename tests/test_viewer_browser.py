@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import open_browser, start_app
+from coco_sets import columns, dense_set, random_columns
 from PIL import Image, ImageColor
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from smviz.colours import MARKS, class_colours
 from smviz.errors import BadSetting
-from smviz.records import Detections
+from smviz.evaluation import JudgedImage, evaluate, judged_image
+from smviz.records import Detections, Predictions
+from smviz.settings import MatchSettings
 from smviz.viewer import ImageMatches, ImageTruth, ViewerState, viewer
 from smviz.viewer.state import as_sent, shown_xyxy
 
@@ -133,6 +136,8 @@ def some(count: int) -> Detections:
     return Detections(np.tile([0.0, 0, 9, 9], (count, 1)), np.full(count, 0.5), np.zeros(count, int), ("car",))
 
 
+ONE = ImageTruth([[0, 0, 9, 9]], [0], [False])  # one labelled object
+
 # ViewerState.keeps, as the browser does it.
 KEEP = """([sent, state]) => {
   SCRIPTS
@@ -166,6 +171,74 @@ def random_case(random: np.random.Generator) -> tuple[Detections, ViewerState]:
     )
 
 
+# What becomes of each detection (null where it is not kept) and of each object.
+OUTCOMES = """([data, state]) => {
+  SCRIPTS
+  const model = new Model(data);
+  model.filter(new Choice(state));
+  return Array.from({ length: model.size }, (_, item) => (model.kept[item] ? model.kind(item) : null));
+}"""
+
+
+def random_filters(random: np.random.Generator) -> ViewerState:
+    """Filters that leave out more than the last ones, each in one case of two."""
+    maybe = lambda value, otherwise: value if random.random() < 0.5 else otherwise  # noqa: E731
+    return ViewerState(
+        threshold=maybe(float(random.integers(0, 50)) / 100, 0.0),
+        class_thresholds=maybe({"class 0": 0.37}, None),
+        min_side=maybe(float(random.integers(10, 90)), 0.0),
+        nms_iou=maybe(float(random.choice([0.2, 0.5, 0.8])), None),
+        nms_across_classes=bool(random.random() < 0.5),
+        top_k=maybe(int(random.integers(1, 150)), None),
+    )
+
+
+def sent(judged: JudgedImage) -> dict[str, object]:
+    """An image as the browser gets it."""
+    found = judged.detections
+    return {
+        "image": {"width": 640, "height": 480},
+        "detections": {
+            "xyxy": shown_xyxy(found).ravel().tolist(),
+            "score": found.confidence.tolist(),
+            "class_id": found.class_id.tolist(),
+        },
+        "truth": {
+            "xyxy": judged.truth_xyxy.ravel().tolist(),
+            "class_id": judged.truth_class_id.tolist(),
+            "ignored": judged.truth_ignored.tolist(),
+        },
+        "matches": {
+            "choices": judged.choices.ravel().tolist(),
+            "crowd": judged.truth_crowd.tolist(),
+            "uncounted": judged.uncounted.tolist(),
+            "most": judged.most,
+        },
+        "other": None,
+        "pair": None,
+        "classes": [{"id": i, "name": name} for i, name in enumerate(found.class_names)],
+    }
+
+
+def only_kept(predictions: Predictions, image: int, keep: np.ndarray) -> Predictions:
+    """The predictions without those of one image that are not kept."""
+    rows = np.flatnonzero(predictions.image == image)
+    rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")]
+    left = np.delete(np.arange(len(predictions)), rows[~keep])
+    return Predictions(
+        predictions.image[left], predictions.class_id[left], predictions.ltwh[left], predictions.confidence[left]
+    )
+
+
+def outcomes(judged: JudgedImage, keep: np.ndarray) -> list[str | None]:
+    """What became of the detections, None for those not kept, and of the objects, in the viewer's words."""
+    told = np.where(judged.ignored, "ignored", np.where(judged.taken >= 0, "tp", "fp")).tolist()
+    found = np.isin(np.arange(len(judged.truth_class_id)), judged.taken)
+    objects = np.where(judged.truth_ignored, "ignored", np.where(found, "truth", "fn")).tolist()
+    rest = iter(told)
+    return [next(rest) if kept else None for kept in keep] + objects
+
+
 class TestArguments:
     """What a page can get wrong is refused before anything is shown."""
 
@@ -179,16 +252,19 @@ class TestArguments:
             {"selected": 2},
             {"class_thresholds": {"car": 1.5}},
             {"ground_truth": ImageTruth([[0, 0, 9, 9]], [1], [False])},
-            {"matches": ImageMatches([-1, -1], [False, False])},
-            {"ground_truth": ImageTruth([[0, 0, 9, 9]], [0], [False]), "matches": ImageMatches([0], [False])},
-            {"ground_truth": ImageTruth([[0, 0, 9, 9]], [0], [False]), "matches": ImageMatches([0, 1], [False, False])},
+            {"matches": ImageMatches([], [], [False, False])},
+            {"ground_truth": ONE, "matches": ImageMatches([[0, 0]], [False], [False])},
+            {"ground_truth": ONE, "matches": ImageMatches([[0, 0]], [False, False], [False, False])},
+            {"ground_truth": ONE, "matches": ImageMatches([[0, 0], [1, 1]], [False], [False, False])},
+            {"ground_truth": ONE, "matches": ImageMatches([[0, 0], [2, 0]], [False], [False, False])},
+            {"ground_truth": ONE, "matches": ImageMatches([[-1, 0]], [False], [False, False])},
             {"detections": Detections([[0, 0, np.inf, 9]], [0.5], [0], ("car",))},
             {"other": Detections([[0, 0, 9, 9]], [0.5], [0], ("person",))},
             {"other": Detections([[0, 0, np.inf, 9]], [0.5], [0], ("car",))},
             {
                 "other": some(2),
-                "ground_truth": ImageTruth([[0, 0, 9, 9]], [0], [False]),
-                "matches": ImageMatches([-1, 0], [False, False]),
+                "ground_truth": ONE,
+                "matches": ImageMatches([[1, 0]], [False], [False, False]),
             },
         ],
         ids=lambda wrong: "-".join(wrong),
@@ -201,11 +277,13 @@ class TestArguments:
         assert refused.value.advice
 
     def test_columns_of_unequal_length_are_refused(self) -> None:
-        """Ground truth and matches are columns that belong together."""
+        """Ground truth is columns that belong together; who chooses first is not left open."""
         with pytest.raises(BadSetting):
             ImageTruth([[0, 0, 9, 9]], [0, 0], [False])
-        with pytest.raises(BadSetting):
-            ImageMatches([0], [False, True])
+        with pytest.raises(BadSetting, match="order"):
+            ImageMatches([[1, 0], [0, 0]], [False], [False, False])
+        with pytest.raises(BadSetting, match="At most 0"):
+            ImageMatches([], [], [], 0)
 
 
 class TestPicture:
@@ -804,13 +882,28 @@ class TestFilters:
         expect_told(page, nms_iou=0.2, min_side=20, top_k=333, hidden=[3])
         assert int(host(page, "shown")) == told(page)["kept"] > 100
 
-    def test_a_filtered_detection_makes_its_object_a_missed_one(self, scene: OPEN) -> None:
-        """When the top k drops a right detection, its object is missed; the outcomes of the others stay."""
-        page = scene("scene=marked")
+    def test_what_a_filter_leaves_is_matched_by_itself(self, scene: OPEN) -> None:
+        """A dropped detection gives its object to the next one that reaches it, or makes it a missed one; chips, list,
+        card and what Python hears agree."""
+        page = scene("scene=rivals")
+        marks, card = page.locator(".row:visible .mark"), page.get_by_role("region", name="Pinned box")
+        chips = page.locator(".marks .chip")
+        expect(chips).to_have_text(["TP11", "FP22", "FN03", "Found1G", "DifferencesD"])
+        expect(marks).to_have_text(["TP", "FP", "FP"])
+        page.locator(".row", has_text="0.80").click()
+        expect(card).to_contain_text("false positive")
         page.locator(".filters-toggle").click()
-        page.get_by_role("spinbutton", name="Top").fill("3")
-        expect(page.locator(".marks .chip", has_text="FN")).to_have_text("FN23")
-        expect(page.locator(".marks .chip", has_text="FP")).to_have_text("FP12")
+        page.get_by_label("Shorter side").fill("10")
+        expect(chips).to_have_text(["TP11", "FP12", "FN03", "Found1G", "DifferencesD"])
+        expect(marks).to_have_text(["TP", "FP"])
+        expect(card).to_contain_text("true positive")
+        assert any(has_colour(patch, RIGHT) for patch in edges(page, (100, 100, 112, 200)))
+        expect_told(page, min_side=10, kept=2, selected=1)
+        page.get_by_label("Shorter side").fill("20")
+        expect(chips).to_have_text(["TP01", "FP12", "FN13", "Found0G", "DifferencesD"])
+        expect(marks).to_have_text(["FP", "FN"])
+        assert any(has_colour(patch, MISSED) for patch in edges(page, (100, 100, 110, 200)))
+        expect_told(page, min_side=20, kept=1)
 
     def test_each_box_is_kept_by_both_or_neither(self, playwright: Playwright) -> None:
         """The scripts alone, in a bare page, keep what ViewerState.keeps does, over many random sets and filters."""
@@ -827,6 +920,33 @@ class TestFilters:
                 }
                 kept = page.evaluate(KEEP.replace("SCRIPTS", scripts), [model, as_sent(state)])
                 assert kept == state.keeps(detections).tolist(), f"seed {seed}"
+
+    def test_outcomes_are_those_of_matching_what_is_kept(self, playwright: Playwright) -> None:
+        """Under random filters every detection and object has the outcome that COCO's matching of just the kept
+        detections gives it: with crowds, ties, ignored objects, and more detections than are matched."""
+        scripts = "\n".join(
+            (VIEWER / f"{name}.js").read_text(encoding="utf-8") for name in ("geometry", "filters", "model")
+        )
+        random, changed = np.random.default_rng(5), 0
+        with open_browser(playwright) as open_page:
+            page = open_page("about:blank")
+            for seed in range(24):
+                data = columns(*dense_set(seed)) if seed < 4 else random_columns(seed)
+                truth, predictions = data
+                settings = MatchSettings(ious=(float(random.choice([0.5, 0.75])),))
+                for image in range(len(truth.image_names)):
+                    judged = judged_image(evaluate(truth, predictions, settings), image, settings.ious[0])
+                    state = random_filters(random)
+                    keep = state.keeps(judged.detections)
+                    alone = evaluate(truth, only_kept(predictions, image, keep), settings)
+                    expected = outcomes(judged_image(alone, image, settings.ious[0]), keep)
+                    found = page.evaluate(OUTCOMES.replace("SCRIPTS", scripts), [sent(judged), as_sent(state)])
+                    assert found == expected, f"seed {seed}, image {image}, {state}"
+                    among_all = outcomes(judged, keep | True)
+                    changed += any(
+                        now and now != was for now, was in zip(expected[: len(keep)], among_all, strict=False)
+                    )
+            assert changed > 10, "the filters changed the outcome of next to nothing that they left"
 
 
 class TestTwoSets:

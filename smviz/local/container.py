@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from smviz.local.detector import Detector, Row
 
 CONTENT_TYPES = ("image/jpeg", "image/png", "application/x-image")
+MAX_PIXELS = 150_000_000
 
 
 class ContainerError(Exception):
@@ -73,7 +74,7 @@ def _decode(body: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(body), formats=("JPEG", "PNG"))
         # The size is in the file's header: a decompression bomb is turned away before it is decoded.
-        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels are too many")
         image.load()
     except Image.DecompressionBombError as error:

@@ -72,7 +72,8 @@ def _letterbox(image: Image.Image, width: int, height: int) -> tuple[NDArray[np.
     scale = min(width / image.width, height / image.height)
     w, h = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     pixels = np.full((1, height, width, 3), _PAD, np.uint8)
-    pixels[0, :h, :w] = np.asarray(image.convert("RGB").resize((w, h), Image.Resampling.BILINEAR))
+    rgb = image if image.mode == "RGB" else image.convert("RGB")  # a huge image is not copied
+    pixels[0, :h, :w] = np.asarray(rgb.resize((w, h), Image.Resampling.BILINEAR))
     return pixels, np.array([w / width, h / height] * 2)
 
 

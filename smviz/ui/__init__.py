@@ -1,12 +1,13 @@
 """What the pages are made of. With `smviz.viewer`, the only part of smviz that imports Streamlit."""
 
-from smviz.ui.choice import call_once, preset_of, read_reply
+from smviz.ui.answers import answer_to
+from smviz.ui.choice import preset_of
 from smviz.ui.frame import connection_bar, plain, show_error, shown_errors, start_page
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import described, listed, prepared, store
 
 __all__ = [
-    "call_once",
+    "answer_to",
     "connection_bar",
     "described",
     "listed",
@@ -14,7 +15,6 @@ __all__ = [
     "prepared",
     "preset_of",
     "raw_reply",
-    "read_reply",
     "show_error",
     "shown_errors",
     "start_page",

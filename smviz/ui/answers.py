@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from smviz import responses
 from smviz.errors import EndpointError, SmvizError
 from smviz.records import Detections, Payload, Reply
 from smviz.runner import Retry
 from smviz.runner.retrying import trouble_of
 from smviz.settings import Preset, Request
-from smviz.ui.choice import Chosen, read_reply, request_of
+from smviz.ui.choice import Chosen, request_of
 from smviz.ui.resources import door
 
 MOST_BYTES = 100_000_000  # of the replies that a session keeps
@@ -34,6 +35,17 @@ class Answer:
     reply: Reply | None
     error: SmvizError | None
     attempts: int
+
+    def required(self) -> Reply:
+        """The reply.
+
+        Raises:
+            SmvizError: the one in its place.
+        """
+        if self.reply is None:
+            assert self.error
+            raise self.error
+        return self.reply
 
 
 Answers = dict[str, Answer]
@@ -85,12 +97,12 @@ def read(reply: Reply, payload: Payload, preset: Preset) -> Detections:
     Raises:
         BadResponse: when the reply does not hold what the preset promises.
     """
-    return _read(hash(reply.body), payload.width, payload.height, preset, reply, payload)
+    return _read(hash(reply.body), payload.width, payload.height, preset, reply)
 
 
 @st.cache_resource(max_entries=1000, scope="session", show_spinner=False)
-def _read(body: int, width: int, height: int, preset: Preset, _reply: Reply, _payload: Payload) -> Detections:
-    return read_reply(_reply, _payload, preset)
+def _read(body: int, width: int, height: int, preset: Preset, _reply: Reply) -> Detections:
+    return responses.parse(_reply.body, width, height, preset)
 
 
 def forget_oldest(kept: Answers, but: str = "") -> None:

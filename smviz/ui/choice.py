@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from smviz import responses
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
-from smviz.records import Detections, Endpoint, Payload, Reply
+from smviz.records import Endpoint
 from smviz.settings import DEFAULT_REGION, Connection, Preset, Request
-from smviz.ui.resources import EMBEDDED, described, door, embedded_server, region_names, store
+from smviz.ui.resources import EMBEDDED, described, embedded_server, region_names, store
 
 DEMO_PRESET = Preset("builtin-ssd", DEMO_CLASSES)
 LINKED = ("region", "endpoint", "variant", "profile", "role")  # what an address tells of a choice
-REPLIES_KEPT = 50  # replies that a session remembers, so that showing an image again costs no call
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +91,29 @@ def restored() -> Chosen:
 
 def variant_picker(chosen: Chosen, endpoint: Endpoint) -> Chosen:
     """Let a person pick the variant where there is more than one; the first one unless told otherwise."""
-    names = [variant.name for variant in endpoint.variants]
-    if len(names) < 2 or endpoint.components or endpoint.hosting == "asynchronous":
-        kept = replace(chosen, variant=None)
-    else:
+    kept = with_variant(chosen, endpoint)
+    if kept.variant is not None:
         picked = st.segmented_control(
             "Variant",
-            names,
-            default=chosen.variant if chosen.variant in names else names[0],
+            [variant.name for variant in endpoint.variants],
+            default=kept.variant,
             required=True,
             label_visibility="collapsed",
             key=f"variant of {chosen.key}",
             help="Every call names the variant: mixed traffic could not be judged.",
         )
-        kept = replace(chosen, variant=picked)
+        kept = replace(kept, variant=picked)
     if kept != chosen:
         choose(kept)
     return kept
+
+
+def with_variant(chosen: Chosen, endpoint: Endpoint) -> Chosen:
+    """The choice with the variant that is called: the chosen one, else the first; None where none is to be named."""
+    names = [variant.name for variant in endpoint.variants]
+    if len(names) < 2 or endpoint.components or endpoint.hosting == "asynchronous":
+        return replace(chosen, variant=None)
+    return chosen if chosen.variant in names else replace(chosen, variant=names[0])
 
 
 def preset_of(chosen: Chosen) -> Preset:
@@ -129,33 +132,6 @@ def request_of(chosen: Chosen) -> Request:
     return replace(saved, endpoint=chosen.endpoint or "", variant=chosen.variant, hosting=hosting)
 
 
-def call_once(chosen: Chosen, payload: Payload, again: bool = False) -> Reply:
-    """The endpoint's reply to an image; the session remembers it, so that a rerun never calls twice.
-
-    Raises:
-        EndpointError: when the call fails.
-    """
-    replies: dict[str, Reply] = st.session_state.setdefault("replies", {})
-    request = request_of(chosen)
-    key = hashlib.sha256(repr((chosen, request, payload.sha256)).encode()).hexdigest()
-    if again or key not in replies:
-        with st.spinner(f"Asking {chosen.label} …", show_time=True):
-            replies[key] = door(chosen.connection).invoke(request, payload)
-        st.session_state["latency"] = replies[key].latency
-        while len(replies) > REPLIES_KEPT:
-            replies.pop(next(iter(replies)))
-    return replies[key]
-
-
 def measured_latency() -> float | None:
     """Seconds of this session's last call, or None before the first one."""
     return st.session_state.get("latency")
-
-
-def read_reply(reply: Reply, payload: Payload, preset: Preset) -> Detections:
-    """The detections in a reply, as the endpoint's preset reads them.
-
-    Raises:
-        BadResponse: when the reply does not hold what the preset promises.
-    """
-    return responses.parse(reply.body, payload.width, payload.height, preset)

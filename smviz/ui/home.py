@@ -8,7 +8,8 @@ from smviz import drawing
 from smviz.colours import class_colours
 from smviz.local import SAMPLES
 from smviz.store import Run
-from smviz.ui.choice import Chosen, call_once, preset_of, read_reply
+from smviz.ui import answers
+from smviz.ui.choice import Chosen, preset_of, with_variant
 from smviz.ui.frame import page_link, plain, status_badge
 from smviz.ui.resources import EMBEDDED, described, prepared
 from smviz.ui.runs import run_label
@@ -60,12 +61,16 @@ def live_example(chosen: Chosen) -> None:
     """
     if chosen.region != EMBEDDED or chosen.endpoint is None:
         return
-    if not described(chosen.connection, chosen.endpoint).answers:
+    endpoint = described(chosen.connection, chosen.endpoint)
+    if not endpoint.answers:
         return
+    chosen = with_variant(chosen, endpoint)  # as Detect calls it, where the answer is then known
     sample = SAMPLES.images[0]
     payload = prepared(sample.read_bytes(), sample.name)
-    reply = call_once(chosen, payload)
-    found = read_reply(reply, payload, preset_of(chosen))
+    known = answers.known(chosen, payload)
+    failed = known is not None and known.reply is None
+    reply = answers.answer_to(chosen, payload, again=failed).required()
+    found = answers.read(reply, payload, preset_of(chosen))
     kept = found.at_least(SHOWN_FROM)
     st.image(
         drawing.annotate(payload, kept, class_colours(kept.class_names)),

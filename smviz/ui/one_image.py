@@ -61,7 +61,7 @@ def one_image(
         threshold=chosen.threshold,
         best_threshold=chosen.best_known,
         ground_truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
-        matches=ImageMatches(judged.taken, judged.ignored),
+        matches=ImageMatches(judged.choices, judged.truth_crowd, judged.uncounted, judged.most),
         selected=None if detection is None else _place(derived, image, detection),
         selected_truth=None if truth is None else int(np.searchsorted(np.flatnonzero(labels.image == image), truth)),
         sync=derived.word,

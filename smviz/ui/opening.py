@@ -50,7 +50,7 @@ def source_bar(chosen: Chosen) -> None:
     if source == UPLOAD:
         _uploader()
     elif source == CAMERA:
-        st.camera_input("A picture from this computer's camera", key="camera", on_change=_photographed, width=420)
+        _camera()
 
 
 @contextmanager
@@ -124,14 +124,30 @@ def _uploader() -> None:
         f"Images: {', '.join(FORMATS)}. Drop several at once, or paste one anywhere on this page.",
         accept_multiple_files=True,
         key=key,
+        label_visibility="collapsed" if any(not item.sample for item in history.held().values()) else "visible",
         on_change=uploaded,
     )
+
+
+def _camera() -> None:
+    """The camera, until a picture was taken with it: then there is room for that."""
+    if "photographed" in st.session_state and st.session_state["photographed"] == st.session_state.get("current image"):
+        st.button(
+            "Take another picture",
+            icon=":material/photo_camera:",
+            on_click=lambda: st.session_state.pop("photographed"),
+            key="camera again",
+        )
+        return
+    # The picture has as many pixels as the camera is wide on the page.
+    st.camera_input("A picture from this computer's camera", key="camera", on_change=_photographed, width=960)
 
 
 def _photographed() -> None:
     picture = st.session_state["camera"]
     if picture is not None:
         _bring([(f"camera {datetime.now():%H.%M.%S}.jpg", picture.getvalue())])
+        st.session_state["photographed"] = st.session_state["current image"]
 
 
 def _pasted(pictures: list[bytes]) -> None:

@@ -13,7 +13,8 @@ from smviz.errors import BadSetting, SmvizError
 from smviz.presets import presets_json, read_presets
 from smviz.records import Payload, Reply
 from smviz.settings import Preset
-from smviz.ui.choice import Chosen, preset_of, read_reply
+from smviz.ui import answers
+from smviz.ui.choice import Chosen, preset_of
 from smviz.ui.frame import plain, show_error
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import store
@@ -53,7 +54,7 @@ def test_result(chosen: Chosen, payload: Payload, reply: Reply, preset: Preset) 
     size.metric("Reply", f"{len(reply.body) / 1024:.1f} kB")
     variant.metric("Variant that answered", reply.variant or "—")
     try:
-        found = read_reply(reply, payload, preset)
+        found = answers.read(reply, payload, preset)
         kept = found.at_least(DRAWN_FROM)
         st.success(
             f"{len(found)} detections, {len(kept)} of them with a confidence of {DRAWN_FROM} or more. "

@@ -175,7 +175,7 @@ def _with_truth(look: Look, run: Run, outcome: Outcome) -> Look:
         look,
         detections=judged.detections,
         truth=ImageTruth(judged.truth_xyxy, judged.truth_class_id, judged.truth_ignored),
-        matches=ImageMatches(judged.taken, judged.ignored),
+        matches=ImageMatches(judged.choices, judged.truth_crowd, judged.uncounted, judged.most),
     )
 
 

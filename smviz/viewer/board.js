@@ -20,6 +20,7 @@ class Board {
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.root);
     this.observer.observe(this.stage.element);
+    this.observer.observe(this.list.box);
   }
 
   wire() {
@@ -85,7 +86,9 @@ class Board {
     this.panes.show(data);
     this.stage.show(data.image, data.stage_height);
     this.panes.showTwin(data);
+    this.measure();
     this.refresh();
+    this.write();
     if (!other && this.selected !== null && this.selected !== this.revealed) this.reveal(this.selected);
     this.revealed = this.selected;
   }
@@ -95,28 +98,42 @@ class Board {
   refresh() {
     const { model, choice } = this;
     this.shown = model.select(choice, this);
-    const { detections, visible } = this.shown;
+    const { visible } = this.shown;
     if (this.hovered !== null && !visible.has(this.hovered)) this.hovered = null;
     if (choice.own === null) this.active = null;
     else if (!model.classes.has(this.active)) this.active = [...model.classes.keys()].find((id) => !choice.hidden.has(id)) ?? null;
     this.panes.settle();
     this.bins = binScores(model, choice, this.active);
+    this.unwritten = true;
+    this.repaint();
+  }
+
+  // Everything that is told outside the canvases. It comes after them in a frame: to draw text, a canvas asks for the
+  // styles of the page, and would have it laid out once more.
+  write() {
+    const { model, choice } = this, { detections, rows } = this.shown;
+    this.panes.mark();
     this.showSlider();
     this.chips.show(this);
-    this.controls.show(choice, model);
-    this.list.show(model, this.shown.rows);
+    this.controls.show(choice);
+    this.list.show(model, rows);
     this.mark();
     this.host.dataset.shown = detections;
     this.stage.element.setAttribute("aria-label", `Image with ${detections} boxes; the list holds the same detections`);
-    this.repaint();
+    this.unwritten = false;
+  }
+
+  // What the slider moves: that of one of two sets, of the class whose turn it is, or the one of all.
+  get threshold() {
+    const { active, choice, panes } = this;
+    return panes.moved ?? (active === null ? choice.threshold : choice.thresholdOf(this.model.classes.get(active).name));
   }
 
   showSlider() {
     const { model, choice, active, panes } = this;
     const name = active === null || panes.moved !== null ? panes.word : model.classes.get(active).name;
     this.slider.show({
-      threshold: panes.moved ?? (active === null ? choice.threshold : choice.thresholdOf(name)),
-      name, shown: this.shown.detections, total: model.total, hasScores: model.hasScores,
+      threshold: this.threshold, name, shown: this.shown.detections, total: model.total, hasScores: model.hasScores,
     });
     const best = panes.whose === "b" ? panes.best : active === null ? this.best : this.given.get(name) ?? this.best;
     this.slider.showBest(best, active === null || !this.given.has(name) ? "best" : "tuned");
@@ -143,7 +160,7 @@ class Board {
   paint() {
     if (!this.shown || !this.stage.width) return;
     const ratio = window.devicePixelRatio || 1, { view } = this.stage, { model } = this;
-    const font = getComputedStyle(this.root).fontFamily, size = sizes(view.k / this.stage.fitScale, this.shown.boxes.length);
+    const { font } = this, size = sizes(view.k / this.stage.fitScale, this.shown.boxes.length);
     const focus = [...new Set([this.selected, this.hovered])].filter((item) => item !== null && this.shown.visible.has(item));
     if (this.stale) {
       this.spots = new Map();
@@ -155,8 +172,13 @@ class Board {
       this.slider.paint(this.bins, model.colours, ratio);
       this.stale = false;
     }
-    for (const { canvas, items } of this.panes.focus(focus)) paintFocus(canvas, model, items, view, ratio, font, size.label, this.spots);
-    this.find(".scale").textContent = `${Math.round(view.k * 100)}%`;
+    if (focus.length || this.focused) {
+      for (const { canvas, items } of this.panes.focus(focus)) paintFocus(canvas, model, items, view, ratio, font, size.label, this.spots);
+    }
+    this.focused = focus.length > 0;
+    if (this.unwritten) this.write();
+    this.list.paint();
+    write(this.find(".scale"), `${Math.round(view.k * 100)}%`);
     Object.assign(this.host.dataset, { scale: view.k, x: view.x, y: view.y, painted: performance.now() });
     if (this.stage.image.complete && this.stage.image.naturalWidth) this.host.dataset.ready = "1";
   }
@@ -167,10 +189,20 @@ class Board {
     this.repaint();
   }
 
+  // What only Streamlit changes, with the theme, and what only the layout does.
+  measure() {
+    const style = getComputedStyle(this.root);
+    this.font = style.fontFamily;
+    this.slider.tint(style);
+    const stages = [this.stage, this.panes.twin].filter(Boolean).map((stage) => stage.element);
+    for (const element of [...stages, ...this.root.querySelectorAll("canvas")]) measure(element);
+  }
+
   resize() {
+    this.measure();
     if (!this.shown || !this.stage.width) return;
     this.stage.resize();
-    this.list.paint();
+    this.list.resize();
   }
 
   loaded(good) {

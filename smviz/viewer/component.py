@@ -109,7 +109,8 @@ def viewer(
         class_thresholds: by class name; marked on the slider too, and in force until the person chooses one threshold
             for all. Without it there are thresholds per class as soon as the person asks for them.
         ground_truth: labelled boxes to draw as well.
-        matches: colours boxes by true positive, false positive and missed; needs `ground_truth`.
+        matches: colours boxes by true positive, false positive and missed, as matched among the detections that are
+            shown; needs `ground_truth`.
         other: a second set of the same image with the same class names. Boxes of equal class that overlap by an IoU of
             at least 0.5 agree, one to one; the others are found by one set only. Not together with `matches`.
         names: what the two sets are called.
@@ -120,7 +121,8 @@ def viewer(
         sync: viewers of the page with the same word here share zoom, place, threshold, classes and filters.
         on_step: called with -1 or 1, before the page runs again, when the person asks for the previous or next image;
             without it the viewer has no keys for that.
-        stage_height: the most that the picture may take, in CSS pixels; it takes less when it is wide.
+        stage_height: the most that the picture may take, in CSS pixels, in a window that is not tall; it takes less
+            when it is wide.
 
     Raises:
         BadSetting: when a threshold is not within 0 and 1, or columns do not belong together.
@@ -142,9 +144,10 @@ def viewer(
         "best_threshold": best_threshold,
         "given_class_thresholds": own,
         "classes": _classes(detections, ground_truth, other),
-        "detections": _detection_columns(detections, matches),
+        "detections": _detection_columns(detections),
+        "matches": None if matches is None else _match_columns(matches),
         "truth": None if ground_truth is None else _truth_columns(ground_truth),
-        "other": None if other is None else _detection_columns(other, None),
+        "other": None if other is None else _detection_columns(other),
         "names": names,
         "pair": pair.sent() if pair else None,
         "sync": sync,
@@ -217,14 +220,21 @@ def _selection(state: ViewerState) -> dict[str, int] | None:
     return next(({kind: index} for kind, index in chosen.items() if index is not None), None)
 
 
-def _detection_columns(detections: Detections, matches: ImageMatches | None) -> dict[str, Any]:
+def _detection_columns(detections: Detections) -> dict[str, Any]:
     # Scores travel unrounded: the browser must cut exactly where `confidence >= threshold` cuts.
     return {
         "xyxy": shown_xyxy(detections).ravel().tolist(),
         "score": [None if score != score else score for score in detections.confidence.tolist()],
         "class_id": detections.class_id.tolist(),
-        "matched": None if matches is None else matches.truth.tolist(),
-        "ignored": None if matches is None else matches.ignored.tolist(),
+    }
+
+
+def _match_columns(matches: ImageMatches) -> dict[str, Any]:
+    return {
+        "choices": matches.choices.ravel().tolist(),
+        "crowd": matches.crowd.tolist(),
+        "uncounted": matches.uncounted.tolist(),
+        "most": matches.most,
     }
 
 
@@ -278,12 +288,16 @@ def _check_truth(detections: Detections, truth: ImageTruth | None, matches: Imag
         return
     if truth is None:
         raise BadSetting("Matches were given without ground truth.", "Give the ground truth they refer to.")
-    if len(matches) != len(detections):
+    if (len(matches.uncounted), len(matches.crowd)) != (len(detections), len(truth)):
         raise BadSetting(
-            f"There are {len(matches)} matches for {len(detections)} detections.", "Give one per detection."
+            f"The matches are of {len(matches.uncounted)} detections and {len(matches.crowd)} labelled boxes, "
+            f"and there are {len(detections)} and {len(truth)}.",
+            "Give the matches of this image.",
         )
-    if len(matches) and not -1 <= matches.truth.min() <= matches.truth.max() < len(truth):
-        raise BadSetting("A match points to no labelled box.", "Give indices into the ground truth, or -1.")
+    if len(matches.choices) and not (
+        matches.choices.min() >= 0 and (matches.choices.max(axis=0) < (len(detections), len(truth))).all()
+    ):
+        raise BadSetting("A choice points to no detection or no labelled box.", "Give indices into both.")
 
 
 def _check_other(

@@ -14,7 +14,6 @@ class Controls {
     this.topK = find(".top-k");
     this.reset = find(".reset");
     this.note = find(".nms-note");
-    this.fixed = find(".fixed-note");
     this.lastIou = 0.5;
   }
 
@@ -38,7 +37,7 @@ class Controls {
     this.toggle.setAttribute("aria-expanded", open);
   }
 
-  show(choice, model) {
+  show(choice) {
     const words = choice.filters(), typed = (input) => input.getRootNode().activeElement === input;
     this.toggle.querySelector("span").textContent = words.length ? `: ${words.join(", ")}` : "";
     this.toggle.classList.toggle("on", words.length > 0);
@@ -54,8 +53,6 @@ class Controls {
     this.across.value = choice.across ? "across" : "within";
     this.iou.disabled = this.across.disabled = !on;
     this.note.hidden = !on;
-    // Leaving out boxes other than by score could give their objects to others, which was not matched anew.
-    this.fixed.hidden = !(model.marked && (on || choice.minSide > 0));
     this.reset.hidden = !words.length;
   }
 }

@@ -108,8 +108,8 @@ function paintLabel(pen, text, colour, [x, y], w, size) {
 function paintLabels(canvas, model, seen, font, size, apart) {
   const pen = canvas.getContext("2d");
   labelPen(pen, font, size);
-  const labels = new Labels(canvas.clientWidth, canvas.clientHeight, size);
-  const spots = new Map(), most = (canvas.clientWidth * canvas.clientHeight) / ROOM_PER_LABEL;
+  const [width, height] = sizeOf(canvas), labels = new Labels(width, height, size);
+  const spots = new Map(), most = (width * height) / ROOM_PER_LABEL;
   for (const { item, rect, kind, colour } of seen) {
     if (spots.size >= most) break;
     if (kind === "truth" || kind === "ignored" || (kind === "agree" && !apart && model.isOther(item))) continue;

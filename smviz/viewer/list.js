@@ -11,6 +11,7 @@ class List {
     this.rows = [];
     this.pool = [];
     this.active = null;
+    this.height = this.top = 0;
   }
 
   wire({ hover, select, zoom }) {
@@ -19,7 +20,10 @@ class List {
       const row = event.target.closest(".row");
       return row ? Number(row.dataset.item) : null;
     };
-    this.box.onscroll = () => this.paint();
+    this.box.onscroll = () => {
+      this.top = this.box.scrollTop;
+      this.paint();
+    };
     this.box.onpointermove = (event) => hover(itemOf(event));
     this.box.onpointerleave = () => hover(null);
     this.box.onclick = (event) => { if (itemOf(event) !== null) select(itemOf(event)); };
@@ -46,14 +50,17 @@ class List {
     Object.assign(this, { model, rows });
     this.spacer.style.height = `${rows.length * ROW}px`;
     this.empty.hidden = rows.length > 0;
-    this.empty.textContent = model.total ? "No detection at this threshold, these classes and filters." : "Nothing was detected.";
-    this.paint();
+    write(this.empty, model.total ? "No detection at this threshold, these classes and filters." : "Nothing was detected.");
   }
 
   mark(active, selected) {
     if (active !== null) this.active = active;
     this.hovered = active;
     this.selected = selected;
+  }
+
+  resize() {
+    this.height = this.box.clientHeight;
     this.paint();
   }
 
@@ -65,10 +72,12 @@ class List {
     if (below > this.box.scrollTop) this.box.scrollTop = below;
   }
 
+  // Reads nothing of the document: that would lay out the page in the middle of a frame.
   paint() {
     if (!this.model) return;
-    const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
-    const last = Math.min(this.rows.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + 4);
+    const top = Math.max(0, Math.min(this.top, this.rows.length * ROW - this.height));
+    const first = Math.max(0, Math.floor(top / ROW) - 4);
+    const last = Math.min(this.rows.length, Math.ceil((top + this.height) / ROW) + 4);
     while (this.pool.length < last - first) this.pool.push(this.make());
     this.pool.forEach((row, i) => {
       row.element.hidden = first + i >= last;
@@ -91,28 +100,29 @@ class List {
   fill(row, at) {
     const { model } = this, item = this.rows[at], told = model.marked || model.hasOther;
     const kind = model.kind(item), colour = model.colour(item, kind);
-    const state = `${item}/${at}/${this.rows.length}/${kind}/${this.hovered === item}/${this.selected === item}`;
+    row.element.setAttribute("aria-setsize", this.rows.length);
+    const state = `${item}/${at}/${kind}/${this.hovered === item}/${this.selected === item}`;
     if (row.state === state && row.model === model) return;
     Object.assign(row, { state, model, item });
     const { element } = row;
     element.dataset.item = item;
     element.style.top = `${at * ROW}px`;
     element.setAttribute("aria-posinset", at + 1);
-    element.setAttribute("aria-setsize", this.rows.length);
     element.setAttribute("aria-selected", this.selected === item);
     element.classList.toggle("hover", this.hovered === item);
     row.mark.hidden = !told;
     row.swatch.hidden = told;
     row.mark.className = `mark ${kind}`;
     row.mark.style.borderColor = colour;
-    row.mark.textContent = MARK_NAMES[kind] || "";
+    write(row.mark, MARK_NAMES[kind] || "");
     row.swatch.style.background = colour;
-    row.name.textContent = row.name.title = model.className(item);
+    write(row.name, model.className(item));
+    row.name.title = model.className(item);
     const score = model.score[item];
     row.track.hidden = Number.isNaN(score);
     row.bar.style.width = `${score * 100}%`;
     row.bar.style.background = told ? colour : "";
-    row.number.textContent = Number.isNaN(score) ? "—" : score.toFixed(2);
-    row.size.textContent = `${widthOf(model.box, item).toFixed(0)} × ${heightOf(model.box, item).toFixed(0)}`;
+    write(row.number, Number.isNaN(score) ? "—" : score.toFixed(2));
+    write(row.size, `${widthOf(model.box, item).toFixed(0)} × ${heightOf(model.box, item).toFixed(0)}`);
   }
 }

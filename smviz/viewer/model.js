@@ -11,14 +11,15 @@ class Model {
     this.count = detections.score.length;
     this.truthEnd = this.count + g.class_id.length;
     this.size = this.truthEnd + b.score.length;
-    this.marked = detections.matched !== null;
+    this.marked = data.matches !== null;
     this.hasTruth = truth !== null;
     this.hasOther = other !== null;
     this.box = Float64Array.from(detections.xyxy.concat(g.xyxy, b.xyxy));
     this.classId = detections.class_id.concat(g.class_id, b.class_id);
     this.score = Float64Array.from(detections.score.concat(g.class_id.map(() => null), b.score), (s) => s ?? NaN);
-    this.matched = detections.matched;
-    this.ignored = (detections.ignored ?? Array(this.count).fill(false)).concat(g.ignored, b.score.map(() => false));
+    this.matches = data.matches;
+    this.matched = new Int32Array(this.count).fill(-1); // the object that each detection took
+    this.ignored = Array(this.count).fill(false).concat(g.ignored, b.score.map(() => false));
     this.classes = new Map(data.classes.map((entry) => [entry.id, entry]));
     this.colours = data.colours;
     this.names = data.names;
@@ -27,6 +28,7 @@ class Model {
     this.hasScores = this.score.some((score) => !Number.isNaN(score));
     this.kept = new Uint8Array(this.size).fill(1);
     this.partners = new Int32Array(this.size).fill(-1);
+    if (this.marked) match(this);
   }
 
   isTruth(item) { return item >= this.count && item < this.truthEnd; }
@@ -49,8 +51,7 @@ class Model {
     return this.truthEnd + other < this.size ? this.truthEnd + other : null;
   }
 
-  // Who is kept, and who goes together. Greedy matching goes by falling score, so a cut detection changes no other
-  // match, and its object becomes a missed one.
+  // Who is kept, and who goes together: among those kept alone, so that every filter has its own outcomes.
   filter(choice) {
     const { kept, partners, count, truthEnd, size } = this;
     keep(this, choice, kept, 0, count);
@@ -58,6 +59,7 @@ class Model {
     partners.fill(-1);
     if (this.hasOther) pair(this, kept, [0, count], [truthEnd, size], this.agreeIou, partners);
     if (!this.marked) return;
+    match(this);
     for (let item = 0; item < count; item++) {
       if (!kept[item] || this.matched[item] < 0) continue;
       partners[item] = count + this.matched[item];
@@ -130,4 +132,21 @@ class Model {
 
   // All labelled objects, shown or not.
   labelled() { return Array.from({ length: this.truthEnd - this.count }, (_, g) => this.count + g); }
+}
+
+// COCO's matching of the detections that are kept: by falling score each takes the first of its choices that is free.
+function match({ matches, matched, ignored, kept, count, classId }) {
+  const { choices, crowd, uncounted, most } = matches, gone = new Uint8Array(crowd.length), ranks = new Map();
+  matched.fill(-1);
+  for (let item = 0, at = 0; item < count; item++) {
+    const rank = ranks.get(classId[item]) ?? 0, late = rank >= most;
+    if (kept[item]) ranks.set(classId[item], rank + 1);
+    for (; at < choices.length && choices[at] === item; at += 2) {
+      const object = choices[at + 1];
+      if (!kept[item] || late || matched[item] >= 0 || gone[object]) continue;
+      matched[item] = object;
+      gone[object] = crowd[object] ? 0 : 1;
+    }
+    ignored[item] = matched[item] < 0 ? late || uncounted[item] : ignored[count + matched[item]];
+  }
 }

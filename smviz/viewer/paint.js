@@ -6,8 +6,18 @@ const DASHES = { fp: [0.01, 4], fn: [7, 4], only_b: [7, 4] };
 const TOO_MANY_FOR_HALOS = 4000; // they cover the picture anyway, and cost half the time
 const THIN = new Set(["truth", "ignored"]);
 
+// Sizes are read when they change and kept: to read them while painting would lay out the page in the middle of a frame.
+const measured = new WeakMap();
+
+function measure(element) { measured.set(element, [element.clientWidth, element.clientHeight]); }
+
+function sizeOf(element) {
+  if (!measured.has(element)) measure(element);
+  return measured.get(element);
+}
+
 function prepare(canvas, ratio) {
-  const { clientWidth: width, clientHeight: height } = canvas;
+  const [width, height] = sizeOf(canvas);
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w) canvas.width = w;
   if (canvas.height !== h) canvas.height = h;

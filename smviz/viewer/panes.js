@@ -136,9 +136,12 @@ class Panes {
   settle() {
     const { otherThreshold } = this.board.choice;
     this.whose = otherThreshold === null ? null : this.whose ?? "a";
+  }
+
+  mark() {
     for (const [name, whose] of [["both", null], ["a", "a"], ["b", "b"]]) {
       this.board.find(`.whose .of-${name}`).setAttribute("aria-pressed", this.whose === whose);
     }
-    this.board.host.dataset.other = otherThreshold ?? "";
+    this.board.host.dataset.other = this.board.choice.otherThreshold ?? "";
   }
 }

@@ -3,10 +3,11 @@
 const BINS = 50;
 const COUNTED = new Intl.NumberFormat("en");
 
-// What is written already stays: text that is set again is laid out again.
+// What is written already stays: text that is set again is laid out again, and a new node costs more than a new text.
 function write(element, value) {
-  const text = typeof value === "number" ? COUNTED.format(value) : value;
-  if (element.textContent !== text) element.textContent = text;
+  const text = typeof value === "number" ? COUNTED.format(value) : value, node = element.firstChild;
+  if (node === null) element.textContent = text;
+  else if (node.data !== text) node.data = text;
 }
 
 // Per bin, how many detections of the classes shown are kept, by kind, and how many are not, listed from the bottom
@@ -89,9 +90,13 @@ class Slider {
       : `${COUNTED.format(shown)} of ${COUNTED.format(total)} ${total === 1 ? "box" : "boxes"}`);
   }
 
+  tint(style) {
+    this.accent = style.getPropertyValue("--st-primary-color").trim();
+    this.grey = style.color;
+  }
+
   paint(bins, colours, ratio) {
-    const { pen, width, height } = prepare(this.canvas, ratio), style = getComputedStyle(this.canvas);
-    const accent = style.getPropertyValue("--st-primary-color").trim(), grey = style.getPropertyValue("color");
+    const { pen, width, height } = prepare(this.canvas, ratio), { accent, grey } = this;
     const sums = Array.from({ length: BINS }, (_, i) => [...bins.values()].reduce((sum, bin) => sum + bin[i], 0));
     // Square roots, or one full bin flattens all the others.
     const scale = (height - 2) / Math.sqrt(Math.max(1, ...sums));

@@ -15,8 +15,8 @@ class Stage {
     this.asked = this.decoded = false; // of the image with all pixels
   }
 
-  get width() { return this.element.clientWidth; }
-  get height() { return this.element.clientHeight; }
+  get width() { return sizeOf(this.element)[0]; }
+  get height() { return sizeOf(this.element)[1]; }
   get fitScale() { return Math.min(this.width / this.frame.width, this.height / this.frame.height); }
 
   wire({ change, hover, click, loaded, fetching }) {
@@ -59,6 +59,7 @@ class Stage {
     }
     if (this.image.getAttribute("src") !== frame.url) this.image.src = frame.url;
     if (this.fullUrl !== frame.full) this.dropFull();
+    measure(this.element);
     if (changed) this.fit();
     return changed;
   }
@@ -80,7 +81,8 @@ class Stage {
     this.asked = true;
     this.fetching(true);
     this.full.src = url;
-    const good = await this.full.decode().then(() => true, () => false);
+    // So large an image may find no room to be decoded beforehand; then it is decoded when it is painted.
+    const good = await this.full.decode().then(() => true, () => this.full.naturalWidth > 0);
     if (url !== this.fullUrl) return;
     this.decoded = good;
     this.fetching(false);

@@ -45,31 +45,35 @@ class ImageTruth:
 
 @dataclass(frozen=True, eq=False)
 class ImageMatches:
-    """What each detection of one image was matched to, at confidence 0.
+    """What each detection of one image may be matched to; the viewer matches those that it shows, by themselves.
 
-    Matching is greedy by descending confidence, so these columns hold at every threshold: a detection that is cut
-    changes no other, and its object becomes a missed one. True positive is a detection with an object that is not
-    ignored; false positive one without.
+    It goes through the choices and lets a detection take the first object that is still free; so outcomes are those of
+    COCO's matching of just the detections that thresholds and filters leave. True positive is a detection with an
+    object that is not ignored; false positive one without.
 
     Attributes:
-        truth: int64 [N], index into `ImageTruth`, or -1 where nothing was matched.
-        ignored: bool [N], detections that count neither way.
+        choices: int64 [P, 2], index into the detections and into `ImageTruth`, in the order in which they are tried:
+            by detection, then as it prefers.
+        crowd: bool [G], objects that any number of detections may take; they must be ignored ones.
+        uncounted: bool [N], detections that count neither way when they take nothing.
+        most: so many detections of a class are matched; the others count neither way.
 
     Raises:
-        BadSetting: when the columns have different lengths.
+        BadSetting: when the detections do not come one after the other, or `most` is below 1.
     """
 
-    truth: NDArray[np.int64]
-    ignored: NDArray[np.bool_]
+    choices: NDArray[np.int64]
+    crowd: NDArray[np.bool_]
+    uncounted: NDArray[np.bool_]
+    most: int = 100
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "truth", frozen_array(self.truth, np.int64))
-        object.__setattr__(self, "ignored", frozen_array(self.ignored, np.bool_))
-        if len(self.truth) != len(self.ignored):
-            raise BadSetting(
-                f"Columns of the matches differ in number ({len(self.truth)}, {len(self.ignored)}).",
-                "Give one matched object, or -1, and one ignored flag per detection.",
-            )
-
-    def __len__(self) -> int:
-        return len(self.truth)
+        choices = np.array(self.choices, np.int64).reshape(-1, 2)
+        choices.setflags(write=False)
+        object.__setattr__(self, "choices", choices)
+        object.__setattr__(self, "crowd", frozen_array(self.crowd, np.bool_))
+        object.__setattr__(self, "uncounted", frozen_array(self.uncounted, np.bool_))
+        if (np.diff(self.choices[:, 0]) < 0).any():
+            raise BadSetting("The choices are not in the order of the detections.", "Sort them by detection.")
+        if self.most < 1:
+            raise BadSetting(f"At most {self.most} detections were to be matched.", "Give 1 or more.")

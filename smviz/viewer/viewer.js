@@ -21,7 +21,7 @@ class Viewer extends Board {
   }
 
   nudge(step) {
-    this.setThreshold(Math.round(Number(this.slider.input.value) * 100 + step) / 100);
+    this.setThreshold(Math.round(this.threshold * 100 + step) / 100);
     this.reportSoon();
   }
 

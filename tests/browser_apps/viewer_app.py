@@ -1,7 +1,7 @@
 """The page of the browser tests: one viewer, and what Python knows of it, as JSON.
 
-Query parameters: `scene` (sample, marked, crowd, compare, grid, odd, turned, huge, scoreless, broken, empty), `n`
-(how many boxes the grid has), `own` (thresholds per class are given), `sync` (a second viewer follows the first),
+Query parameters: `scene` (sample, marked, rivals, crowd, compare, grid, odd, turned, huge, scoreless, broken, empty),
+`n` (how many boxes the grid has), `own` (thresholds per class are given), `sync` (a second viewer follows the first),
 `steps` (previous and next image).
 """
 
@@ -87,8 +87,14 @@ if scene == "marked":
     # By score: 0.95 right, 0.85 wrong, 0.80 ignored, 0.50 right, 0.30 wrong. The third object is never found.
     objects = np.array([[50, 50, 150, 150], [52, 252, 152, 352], [250, 150, 350, 200], [80, 80, 120, 120]], float)
     truth = ImageTruth(objects, np.array([0, 0, 1, 1]), np.array([False, False, False, True]))
-    matches = ImageMatches(np.array([0, -1, 3, 1, -1]), np.array([False, False, True, False, False]))
+    matches = ImageMatches([[0, 0], [2, 3], [3, 1]], [False] * 4, [False] * 5)
     best = 0.423
+if scene == "rivals":
+    # One car, found twice: the more confident box is only 9 pixels wide, and takes the object while it is shown.
+    found = np.array([[100, 100, 109, 200], [100, 100, 112, 200], [300, 300, 340, 340]], float)
+    boxes = Detections(found, np.array([0.9, 0.8, 0.7]), np.array([0, 0, 1]), NAMES)
+    truth = ImageTruth([[100, 100, 110, 200]], [0], [False])
+    matches = ImageMatches([[0, 0], [1, 0]], [False], [False] * 3)
 if scene == "compare":
     # The first is found by both; the second as another class; the last is found by the second set alone.
     found = np.array([[55, 50, 155, 150], [250, 50, 350, 150], [180, 350, 240, 390]], float)
