@@ -59,7 +59,8 @@ def read_presets(data: bytes) -> dict[str, Preset]:
         raise BadSetting("This is no file of presets: it has no 'smviz_presets'.", _ADVICE)
     version = document["smviz_presets"]
     if version != VERSION or isinstance(version, bool):
-        message = f"The presets are of version {version!r}; this smviz reads version {VERSION}."
+        told = repr(version) if isinstance(version, int | float | str) else "another kind"
+        message = f"The presets are of version {told}; this smviz reads version {VERSION}."
         raise BadSetting(message, "Update smviz, or save the presets again with this one.")
     rows = document.get("presets")
     if not isinstance(rows, dict):
@@ -87,7 +88,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _preset(name: str, row: Any) -> Preset:
     try:
         entry = msgspec.convert(row, _Entry)
-    except msgspec.ValidationError as exc:
+    except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as exc:
         raise BadSetting(f"The preset {name!r} is not valid: {exc}.", _ADVICE) from exc
     preset = Preset(entry.format, entry.class_names, tuple(entry.options.items()))
     _check(name, preset)

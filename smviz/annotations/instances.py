@@ -170,6 +170,7 @@ def _box(values: list[float | None] | None) -> Sequence[float]:
 
 def pixels(images: Sequence[Image]) -> NDArray[np.int64]:
     """Width and height of each image, int64 [I, 2]; 0 where they are not told, or cannot be those of an image."""
-    told = np.array([(image.width or 0, image.height or 0) for image in images], np.float64).reshape(-1, 2)
-    possible = ((told >= 1) & (told <= LARGEST_SIDE)).all(axis=1, keepdims=True)
-    return np.where(possible, told, 0).astype(np.int64)
+    told = ((image.width or 0, image.height or 0) for image in images)
+    # A whole number may be too large for a float, so it is compared first.
+    possible = [sides if all(1 <= side <= LARGEST_SIDE for side in sides) else (0, 0) for sides in told]
+    return np.array(possible, np.float64).reshape(-1, 2).astype(np.int64)

@@ -25,6 +25,9 @@ _SUFFIXES = {
     "text/csv": ".csv",
     "text/plain": ".txt",
 }
+_LONGEST = 200  # bytes of a name's part; file systems take 255, of which a number and a suffix need some
+_MOST_FOLDERS = 50  # within each other
+
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 
 
@@ -92,7 +95,8 @@ def _rows(outcome: Outcome, detections: Detections) -> Iterator[tuple[str | floa
 def run_replies(outcomes: Iterable[Outcome], out: BinaryIO) -> Written:
     """A zip of the raw replies, each called as its image with a suffix more; `importing.import_run` reads them.
 
-    No name leads out of the folder that the zip is unpacked in, and no two are the same there.
+    No name leads out of the folder that the zip is unpacked in, and no two are the same there. Parts of a name that no
+    file system takes, for they are too long, are cut.
     """
     written = Written()
     taken: set[str] = set()
@@ -115,8 +119,8 @@ def _suffix(reply: Reply) -> str:
 
 
 def _member(image: str, suffix: str, taken: set[str]) -> str:
-    parts = (_UNSAFE.sub("_", part).rstrip(". ") for part in image.replace("\\", "/").split("/"))
-    name = "/".join(part for part in parts if part) or "image"
+    parts = (_part(part) for part in image.replace("\\", "/").split("/"))
+    name = "/".join([part for part in parts if part][-_MOST_FOLDERS:]) or "image"
     unique = name
     number = 1
     while unique.casefold() in taken:  # some file systems do not tell cases apart
@@ -124,3 +128,9 @@ def _member(image: str, suffix: str, taken: set[str]) -> str:
         unique = f"{name} ({number})"
     taken.add(unique.casefold())
     return unique + suffix
+
+
+def _part(name: str) -> str:
+    """A folder's or file's name that every system takes; "" for one that leads elsewhere."""
+    fit = _UNSAFE.sub("_", name).encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
+    return fit.rstrip(". ")
