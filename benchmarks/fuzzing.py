@@ -44,7 +44,7 @@ _NASTY = (
     *("\u202e\u2066\0\x1b[31m\ufeff".encode(), b"\xff\xfe", b"\r\n", b"\0" * 64, b"../../etc/passwd", b"C:\\a"),
     *(b"<script>alert(1)</script>", b"=1+1", b"A" * 10_000, b"&amp;", b"<!DOCTYPE a>", b"&a *a", b"!!python/none "),
 )
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 0.5, 1e308, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 10_000, "<b>"),
     *([], {}, [[]], [None], {"a": []}, [0] * 5, [1] * 70, [0.5], "../../a", "a\0b", "1", "NaN"),
 )
@@ -170,7 +170,7 @@ def _changed_json(data: bytes, chance: random.Random) -> bytes:
 
 
 def _spots(node: Any) -> list[tuple[Any, Any]]:
-    found = []
+    found: list[tuple[Any, Any]] = []
     waiting = [node]
     while waiting and len(found) < 3000:
         node = waiting.pop()

@@ -28,7 +28,8 @@ _SUFFIXES = {
 _LONGEST = 200  # bytes of a name's part; file systems take 255, of which a number and a suffix need some
 _MOST_FOLDERS = 50  # within each other
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+# Characters that some file system refuses, controls, and marks that make a name look like another one.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff<>:"|?*]')
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from smviz.database import Database
 from smviz.store.rows import undamaged
 from smviz.thresholds import Thresholds, dumps, loads
@@ -44,7 +46,7 @@ def saved(database: Database, endpoint_key: str) -> SavedThresholds | None:
     if not rows:
         return None
     with undamaged("threshold", "Choose the thresholds again, and keep them."):
-        kept = json.loads(rows[0][0])
+        kept = msgspec.convert(json.loads(rows[0][0]), dict[str, str])
         return SavedThresholds(loads(kept["thresholds"]), kept["saved"], kept["file"])
 
 
