@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def run_replies(outcomes: Iterable[Outcome], out: BinaryIO) -> Written:
     file system takes, for they are too long, are cut.
     """
     written = Written()
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for outcome in outcomes:
             if outcome.reply is None:
@@ -119,16 +120,21 @@ def _suffix(reply: Reply) -> str:
     return _SUFFIXES.get(kind, unknown)
 
 
-def _member(image: str, suffix: str, taken: set[str]) -> str:
+def _member(image: str, suffix: str, taken: dict[str, int]) -> str:
+    """A name that no other member has; `taken` is how often each was given, as file systems compare them."""
     parts = (_part(part) for part in image.replace("\\", "/").split("/"))
     name = "/".join([part for part in parts if part][-_MOST_FOLDERS:]) or "image"
     unique = name
-    number = 1
-    while unique.casefold() in taken:  # some file systems do not tell cases apart
-        number += 1
-        unique = f"{name} ({number})"
-    taken.add(unique.casefold())
+    while _alike(unique) in taken:
+        taken[_alike(name)] += 1
+        unique = f"{name} ({taken[_alike(name)]})"
+    taken[_alike(unique)] = 1
     return unique + suffix
+
+
+def _alike(name: str) -> str:
+    """The same for names that some file system does not tell apart: by case, or by how accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _part(name: str) -> str:
