@@ -26,6 +26,7 @@ _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
 _HARDLY = 10 * MAX_PIXELS
 _UNIT = 8192  # bytes: a JPEG's smallest coded unit has at most 10 blocks, of 64 numbers of at most 27 bits
+_BAND = 256  # rows
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
 _COUNTED = 1000  # frames; those of a TIFF take Pillow as long as their square
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
@@ -319,10 +320,12 @@ def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -
 
 
 def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
-    layer = image.convert("RGBA")
-    opaque = layer.getchannel("A").getextrema() == (255, 255)
+    flat, opaque = Image.new("RGB", image.size), True
+    for top in range(0, image.height, _BAND):  # a whole layer takes 400 MB at the limit, and three are needed
+        layer = image.crop((0, top, image.width, min(top + _BAND, image.height))).convert("RGBA")
+        opaque = opaque and layer.getchannel("A").getextrema() == (255, 255)
+        flat.paste(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), (0, top))
     notes.append("left out an alpha channel that was opaque" if opaque else "put transparent parts on white")
-    flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     flat.info = image.info
     return flat
 

@@ -326,6 +326,29 @@ def test_bombs():
     assert float(done.stdout) < 10
 
 
+LARGEST = r"""
+import io, resource
+from PIL import Image
+from smviz.images import prepare, thumbnail
+buffer = io.BytesIO()
+Image.new("P", (10_000, 10_000)).save(buffer, "PNG", transparency=0)
+room = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 700_000_000
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+print(len(buffer.getvalue()), prepare(buffer.getvalue()).width, len(thumbnail(buffer.getvalue(), 64)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured as Linux tells it")
+def test_the_largest_picture():
+    """A few KB that unpack to as many transparent pixels as are allowed are taken, in less than 700 MB."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", LARGEST], capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    packed, width, shown = map(int, done.stdout.split())
+    assert packed < 20_000
+    assert width == 10_000
+    assert shown > 0
+
+
 class TestJson:
     """JSON that is deep, large, or says a thing twice."""
 
@@ -396,6 +419,20 @@ class TestJson:
             read_presets(b'{"smviz_presets": 1, "presets": {"a": {"format": "\\ud800"}}}')
         with pytest.raises(BadResponse, match="half a surrogate pair"):
             parse(b'{"predictions": [{"x": "\\ud800"}], "n": NaN}', 640, 480, Preset("roboflow"))
+
+    def test_endless_words(self):
+        """What a file says is told in a message as far as anybody reads."""
+        long = "x" * 100_000
+        preset = f'{{"format": "records", "options": {{"{long}": "1"}}}}'
+        for presets in (
+            f'{{"{long}": {preset}}}',
+            f'{{"a": {preset}}}',
+            f'{{"a": {{"{long}": 1}}}}',
+            f'{{"{long}": 1}}',
+        ):
+            with pytest.raises(BadSetting) as caught:
+                read_presets(f'{{"smviz_presets": 1, "presets": {presets}}}'.encode())
+            assert len(str(caught.value)) < 2_000
 
     def test_a_thing_said_twice(self):
         """Of a class that thresholds name twice the last one counts, as in every JSON reader; presets are refused."""
