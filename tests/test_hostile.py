@@ -87,12 +87,13 @@ class TestBrokenFiles:
     """A fixed, small part of what `benchmarks.fuzzing` does."""
 
     CASES = 40
+    PATIENCE = 30.0  # seconds of a process on a machine that does much else; alone the slowest case takes half of one
 
     @pytest.mark.filterwarnings("ignore")
     def test_every_reader(self, targets):
         """Good files with something broken in them, and random bytes: nothing else than a typed error or a result."""
         cases = ((target, number) for target in targets.values() for number in range(self.CASES))
-        found = [(t.name, n, fuzzing.fault(t, fuzzing.case_of(t, 0, n))) for t, n in cases]
+        found = [(t.name, n, fuzzing.fault(t, fuzzing.case_of(t, 0, n), self.PATIENCE)) for t, n in cases]
         assert [each for each in found if each[2]] == []
 
     def test_every_format_is_among_them(self, targets):
@@ -323,7 +324,7 @@ def test_bombs():
     """Huge pictures, texts and zips in small files are met within 400 MB and some seconds, with typed errors."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", BOMBS], capture_output=True, text=True, timeout=120)
     assert done.stderr == ""
-    assert float(done.stdout) < 10
+    assert float(done.stdout) < 30  # 3 s on a machine that does nothing else
 
 
 LARGEST = r"""
