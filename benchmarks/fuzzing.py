@@ -25,7 +25,15 @@ import numpy as np
 from PIL import Image
 
 from smviz import presets, responses, thresholds
-from smviz.annotations import FORMATS, ground_truth_of, parse_ground_truth, parse_results, propose
+from smviz.annotations import (
+    FORMATS,
+    canonical_json,
+    ground_truth_of,
+    origin,
+    parse_ground_truth,
+    parse_results,
+    propose,
+)
 from smviz.errors import SmvizError
 from smviz.gate import Name, StoredNumbers
 from smviz.images import decoded, prepare, size_of, thumbnail
@@ -233,7 +241,22 @@ def _annotations() -> list[Target]:
         "annotations data.yaml", functools.partial(read, name="data.yaml", format="yolo"), [files["data.yaml"]]
     )
     results = Target("COCO results", lambda data: parse_results(data, truth), [files["coco_results.json"]], 100)
-    return [*found, anything, described, results]
+    kept = Target("annotations kept", _kept, seeds["coco"], 100)
+    return [*found, anything, described, results, kept]
+
+
+def _kept(data: bytes) -> GroundTruth:
+    source = from_bytes([("0001.json", data)])
+    truth = ground_truth_of(source, "coco", lambda name: (640, 480))
+    again = parse_ground_truth(canonical_json(source, truth, "coco", "set"))
+    origin(data)
+    if (again.image_names, again.class_names, again.ltwh.tolist()) != (
+        truth.image_names,
+        truth.class_names,
+        truth.ltwh.tolist(),
+    ):
+        raise ValueError("what is kept is not what was read")
+    return again
 
 
 def propose_or_none(name: str, data: bytes, picture: bytes) -> str | None:
