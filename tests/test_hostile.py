@@ -22,9 +22,9 @@ from PIL import Image
 
 from benchmarks import fuzzing
 from smviz import thresholds
-from smviz.annotations import ground_truth_of, parse_ground_truth
+from smviz.annotations import canonical_json, ground_truth_of, parse_ground_truth, parse_results
 from smviz.cli.inputs import class_names_of
-from smviz.errors import BadImage, BadResponse, BadSetting, BadSource, StoreError
+from smviz.errors import BadAnnotations, BadImage, BadResponse, BadSetting, BadSource, StoreError
 from smviz.exporting import export_run, failures_csv
 from smviz.exports import run_replies, table_csv
 from smviz.gate import Name, StoredNumbers
@@ -81,6 +81,10 @@ def a_run(store, names=("a.jpg",), class_names=("car",), failed=()):
         failure = Failure("ModelError", message, message)
         store.append(run.id, Outcome(f"failed {at}", "", 640, 480, 1, failure=failure)).result()
     return store.run(run.id)
+
+
+ONE_IMAGE = b"""{"images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}], "annotations": [],
+    "categories": [{"id": 1, "name": "car"}]}"""
 
 
 class TestBrokenFiles:
@@ -434,6 +438,27 @@ class TestJson:
             with pytest.raises(BadSetting) as caught:
                 read_presets(f'{{"smviz_presets": 1, "presets": {presets}}}'.encode())
             assert len(str(caught.value)) < 2_000
+
+    @pytest.mark.parametrize("info", ['{"a": "\\ud800"}', "[1]", "7", "null", '{"smviz": 7}'])
+    @pytest.mark.parametrize("identity", ["[1]", "{}", "NaN", "-Infinity", "null"])
+    def test_what_is_kept_of_a_run(self, info, identity):
+        """Ground truth is kept as it was read, whatever its ids are and whatever stands where nobody looks."""
+        rest = f'"annotations": [], "categories": [{{"id": 1, "name": "car"}}], "info": {info}'
+        images = f'{{"id": 1, "file_name": "a.jpg"}}, {{"id": {identity}, "file_name": "b.jpg"}}'
+        source = from_bytes([("a.json", f'{{"images": [{images}], {rest}, "n": NaN}}'.encode())])
+        truth = ground_truth_of(source, "coco")
+        assert truth.image_names[:1] == ("a.jpg",)
+        assert parse_ground_truth(canonical_json(source, truth, "coco")).image_names == truth.image_names
+
+    def test_deep_results(self):
+        """Detections that hide a tower of lists are left out, by name, or the file is refused."""
+        truth = parse_ground_truth(ONE_IMAGE)
+        result = '{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5'
+        for depth in (10, 900, 100_000):
+            with contextlib.suppress(BadAnnotations):
+                assert len(
+                    parse_results(f'[{result}}}, {result}, "more": {"[" * depth}{"]" * depth}}}]'.encode(), truth)
+                )
 
     def test_a_thing_said_twice(self):
         """Of a class that thresholds name twice the last one counts, as in every JSON reader; presets are refused."""

@@ -59,7 +59,7 @@ def _size(content: dict[str, Any], ground_truth: GroundTruth) -> bool:
         images = msgspec.json.decode(content["images"], type=list[dict[str, Any]])
     except (*_BROKEN, KeyError):
         return False
-    known = dict(zip(ground_truth.image_ids, ground_truth.image_sizes.tolist(), strict=True))
+    known: dict[object, list[int]] = dict(zip(ground_truth.image_ids, ground_truth.image_sizes.tolist(), strict=True))
     for image in images:
         identity = image.get("id", "")
         width, height = known.get(identity, (0, 0)) if isinstance(identity, int | float | str) else (0, 0)
