@@ -5,6 +5,7 @@ import sys
 
 PARTS = {
     "evaluation": ("evaluation", "peers"),
+    "fuzzing": ("fuzzing",),
     "gallery": ("gallery",),
     "intervals": ("intervals",),
     "runner": ("runner",),

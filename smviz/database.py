@@ -277,6 +277,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 _ELSEWHERE = "Or set SMVIZ_WORKSPACE to another folder."
+_NO_TEXT = "Could not decode to UTF-8"  # how Python begins to tell of damaged text, without any code
 _MOVE_AWAY = (
     "Move that file away, with the -wal and -shm beside it; a new one is made, and image files are not touched."
 )
@@ -315,8 +316,10 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.IntegrityError:
         raise
+    except UnicodeDecodeError as error:  # SQLite quotes what is damaged
+        raise StoreError(f"{path} is damaged ({error}).", f"{_MOVE_AWAY} {_ELSEWHERE}") from error
     except sqlite3.Error as error:
-        code = _code(error)
+        code = sqlite3.SQLITE_CORRUPT if _NO_TEXT in str(error) else _code(error)
         if code is None:
             raise
         what, advice = _ADVICE.get(code, ("cannot be used", _MOVE_AWAY))

@@ -26,7 +26,9 @@ _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
 _HARDLY = 10 * MAX_PIXELS
 _UNIT = 8192  # bytes: a JPEG's smallest coded unit has at most 10 blocks, of 64 numbers of at most 27 bits
+_BAND = 256  # rows
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
+_COUNTED = 1000  # frames; those of a TIFF take Pillow as long as their square
 _JPEG_LONGEST = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # major brands of ISO/IEC 23008-12
 
@@ -57,9 +59,10 @@ def prepare(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> P
         return _payload(data, "image/jpeg" if image.format in _JPEG else "image/png", width, height)
     notes: list[str] = []
     with _decoding(name):
-        frames = 1 if image.format in _JPEG else getattr(image, "n_frames", 1)
+        frames = _frames(image)
         if frames > 1:
-            notes.append(f"took the first of {frames} frames")
+            told = f"more than {_COUNTED}" if image.format == "TIFF" and frames > _COUNTED else frames
+            notes.append(f"took the first of {told} frames")
         ImageOps.exif_transpose(image, in_place=True)
         upright = _grey_or_rgb(image, name, data, notes)
     if orientation != 1:
@@ -222,6 +225,21 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(2, 9) else 1
 
 
+def _frames(image: Image.Image) -> int:
+    """How many frames there are; of a TIFF no more than `_COUNTED` and one are looked for."""
+    if image.format in _JPEG:
+        return 1
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    count = 1
+    with contextlib.suppress(EOFError):
+        for count in range(1, _COUNTED + 1):
+            image.seek(count)
+        count += 1
+    image.seek(0)
+    return count
+
+
 def _is_plain(image: Image.Image, data: bytes) -> bool:
     """Whether every decoder makes the same 8-bit grey or RGB pixels of this file."""
     if image.format in _JPEG:
@@ -303,10 +321,12 @@ def _grey_or_rgb(image: Image.Image, name: str, data: bytes, notes: list[str]) -
 
 
 def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
-    layer = image.convert("RGBA")
-    opaque = layer.getchannel("A").getextrema() == (255, 255)
+    flat, opaque = Image.new("RGB", image.size), True
+    for top in range(0, image.height, _BAND):  # a whole layer takes 400 MB at the limit, and three are needed
+        layer = image.crop((0, top, image.width, min(top + _BAND, image.height))).convert("RGBA")
+        opaque = opaque and layer.getchannel("A").getextrema() == (255, 255)
+        flat.paste(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), (0, top))
     notes.append("left out an alpha channel that was opaque" if opaque else "put transparent parts on white")
-    flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     flat.info = image.info
     return flat
 

@@ -20,6 +20,8 @@ from smviz.settings import Preset
 
 VERSION = 1
 
+_LONGEST = 300  # characters of a file's own words in a message
+
 _ADVICE = "Give a file that was saved here as presets, or correct what is named."
 
 
@@ -59,7 +61,8 @@ def read_presets(data: bytes) -> dict[str, Preset]:
         raise BadSetting("This is no file of presets: it has no 'smviz_presets'.", _ADVICE)
     version = document["smviz_presets"]
     if version != VERSION or isinstance(version, bool):
-        message = f"The presets are of version {version!r}; this smviz reads version {VERSION}."
+        told = _short(repr(version)) if isinstance(version, int | float | str) else "another kind"
+        message = f"The presets are of version {told}; this smviz reads version {VERSION}."
         raise BadSetting(message, "Update smviz, or save the presets again with this one.")
     rows = document.get("presets")
     if not isinstance(rows, dict):
@@ -80,15 +83,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise BadSetting(f"The file of presets holds {twice!r} twice in one place.", "Rename or remove one of them.")
+        raise BadSetting(
+            f"The file of presets holds {_short(twice)!r} twice in one place.", "Rename or remove one of them."
+        )
     return row
 
 
 def _preset(name: str, row: Any) -> Preset:
     try:
         entry = msgspec.convert(row, _Entry)
-    except msgspec.ValidationError as exc:
-        raise BadSetting(f"The preset {name!r} is not valid: {exc}.", _ADVICE) from exc
+    except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as exc:
+        raise BadSetting(f"The preset {_short(name)!r} is not valid: {_short(str(exc))}.", _ADVICE) from exc
     preset = Preset(entry.format, entry.class_names, tuple(entry.options.items()))
     _check(name, preset)
     return preset
@@ -98,8 +103,12 @@ def _check(name: str, preset: Preset) -> None:
     if not name.strip():
         raise BadSetting("A preset has no name.", "Give every preset a name.")
     if len(dict(preset.options)) < len(preset.options):
-        raise BadSetting(f"The preset {name!r} sets an option twice.", "Keep one value for each option.")
+        raise BadSetting(f"The preset {_short(name)!r} sets an option twice.", "Keep one value for each option.")
     try:
         settings_of(preset)
     except BadSetting as exc:
-        raise BadSetting(f"The preset {name!r} is not valid: {exc.message}", exc.advice) from exc
+        raise BadSetting(f"The preset {_short(name)!r} is not valid: {_short(exc.message)}", exc.advice) from exc
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

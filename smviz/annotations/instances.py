@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, TypeVar
@@ -84,9 +85,11 @@ def instances_of(document: Document) -> Instances:
     """
     try:
         file = document.json(_All)
-        return Instances(file.images, file.annotations, file.categories, info=file.info)
+        if all(_is_id(entry.id) for entry in (*file.images, *(file.categories or ()))):
+            return Instances(file.images, file.annotations, file.categories, info=file.info)
     except Unusable:
-        loose = document.json(_Loose)
+        pass
+    loose = document.json(_Loose)
     skipped: list[Skipped] = []
     images = usable(loose.images, Image, "image", document.name, skipped)
     annotations = usable(loose.annotations, Annotation, "annotation", document.name, skipped)
@@ -100,13 +103,20 @@ def usable(entries: list[Any], kind: type[Entry], what: str, file: str, skipped:
     result = {}
     for count, entry in enumerate(entries):
         try:
-            result[count] = msgspec.convert(entry, kind)
+            found = msgspec.convert(entry, kind)
+            if not _is_id(getattr(found, "id", None)):
+                raise OverflowError("Its id is no finite number")
+            result[count] = found
         except (msgspec.ValidationError, OverflowError) as error:
             identity = entry.get("id") if isinstance(entry, dict) else None
             known = isinstance(identity, int | str) and not isinstance(identity, bool)
             where = f"{what} {clean(str(identity))[:50]}" if known else f"{what} number {count} (from 0)"
             skipped.append(Skipped(file, where, clean(str(error).replace(" - at `$.", " at `"))))
     return result
+
+
+def _is_id(identity: Id | None) -> bool:
+    return not isinstance(identity, float) or math.isfinite(identity)
 
 
 def distinct(entries: list[Entry], what: str, name: str) -> list[Entry]:
@@ -170,6 +180,7 @@ def _box(values: list[float | None] | None) -> Sequence[float]:
 
 def pixels(images: Sequence[Image]) -> NDArray[np.int64]:
     """Width and height of each image, int64 [I, 2]; 0 where they are not told, or cannot be those of an image."""
-    told = np.array([(image.width or 0, image.height or 0) for image in images], np.float64).reshape(-1, 2)
-    possible = ((told >= 1) & (told <= LARGEST_SIDE)).all(axis=1, keepdims=True)
-    return np.where(possible, told, 0).astype(np.int64)
+    told = ((image.width or 0, image.height or 0) for image in images)
+    # A whole number may be too large for a float, so it is compared first.
+    possible = [sides if all(1 <= side <= LARGEST_SIDE for side in sides) else (0, 0) for sides in told]
+    return np.array(possible, np.float64).reshape(-1, 2).astype(np.int64)

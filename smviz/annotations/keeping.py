@@ -14,6 +14,8 @@ from smviz.annotations.writing import ground_truth_json
 from smviz.records import GroundTruth
 from smviz.sources import Source
 
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # raw values were not looked into before
+
 
 def kept_json(source: Source) -> bytes:
     """The ground truth of a source, in the format that its content proposes, as `canonical_json` keeps it.
@@ -53,7 +55,10 @@ def canonical_json(source: Source, ground_truth: GroundTruth, format: str, title
 
 def _tell(content: dict[str, Any], format: str, title: str) -> bool:
     """Add where it is from; False where the file has an "info" that nothing can be added to."""
-    info = msgspec.json.decode(content.get("info", msgspec.Raw(b"{}"))) or {}
+    try:
+        info = msgspec.json.decode(content.get("info", msgspec.Raw(b"{}"))) or {}
+    except _BROKEN:
+        return False
     if not isinstance(info, dict) or "smviz" in info:
         return False
     content["info"] = {**info, **info_of(Origin(format, title))["info"]}
@@ -64,11 +69,12 @@ def _size(content: dict[str, Any], ground_truth: GroundTruth) -> bool:
     """Add the sizes that the file does not tell; False where its images are not as they should be."""
     try:
         images = msgspec.json.decode(content["images"], type=list[dict[str, Any]])
-    except (msgspec.MsgspecError, KeyError):
+    except (*_BROKEN, KeyError):
         return False
-    known = dict(zip(ground_truth.image_ids, ground_truth.image_sizes.tolist(), strict=True))
+    known: dict[object, list[int]] = dict(zip(ground_truth.image_ids, ground_truth.image_sizes.tolist(), strict=True))
     for image in images:
-        width, height = known.get(image.get("id", ""), (0, 0))
+        identity = image.get("id", "")
+        width, height = known.get(identity, (0, 0)) if isinstance(identity, int | float | str) else (0, 0)
         if width and height and (image.get("width"), image.get("height")) != (width, height):
             image |= {"width": width, "height": height}
     content["images"] = images

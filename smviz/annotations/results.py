@@ -124,7 +124,8 @@ def _columns(data: bytes, ground_truth: GroundTruth, name: str) -> _Columns:
     try:
         parts = [_part(results, images, categories) for results in _portions(data)]
         places = range(sum(len(part[0]) for part in parts))
-    except ValueError:  # one result is not as it should be, or the file is written in an unusual way
+    # One result is not as it should be, or is nested too deeply, or the file is written in an unusual way.
+    except (ValueError, RecursionError):
         results, places, skipped = _decoded(data, name)
         parts = [_part(results, images, categories)]
     image, class_id, ltwh, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))

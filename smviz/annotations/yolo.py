@@ -20,7 +20,7 @@ from smviz.records import GroundTruth
 
 _NAMES = {"classes.txt", "predefined_classes.txt", "obj.names", "coco.names", "_darknet.labels"}
 _FARTHEST = 2.0  # a share beyond this is a pixel; labels of objects that are cut off lie a little outside 0 to 1
-_LARGEST_YAML = 1 << 20  # bytes; the longest list of names known has 1,200 of them
+_LARGEST_YAML = 1 << 18  # bytes, which take some 3 s; the longest list of names known has 1,200 of them
 
 Names = dict[int, str]
 

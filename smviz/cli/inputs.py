@@ -40,7 +40,7 @@ def class_names_of(path: Path | None) -> tuple[str, ...]:
     try:
         text = read_file(path).decode("utf-8-sig").strip()
         names = json.loads(text) if text[:1] in {"[", "{"} else [line.strip() for line in text.splitlines()]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSetting(f"The class names in {path} cannot be read: {error}.", advice) from error
     if not names or not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise BadSetting(f"{path} holds no list of class names, or one of them is empty.", advice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ _SUFFIXES = {
     "text/csv": ".csv",
     "text/plain": ".txt",
 }
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_LONGEST = 200  # bytes of a name's part; file systems take 255, of which a number and a suffix need some
+_MOST_FOLDERS = 50  # within each other
+
+# Characters that some file system refuses, controls, and marks that make a name look like another one.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff<>:"|?*]')
 
 
 @dataclass(slots=True)
@@ -92,10 +97,11 @@ def _rows(outcome: Outcome, detections: Detections) -> Iterator[tuple[str | floa
 def run_replies(outcomes: Iterable[Outcome], out: BinaryIO) -> Written:
     """A zip of the raw replies, each called as its image with a suffix more; `importing.import_run` reads them.
 
-    No name leads out of the folder that the zip is unpacked in, and no two are the same there.
+    No name leads out of the folder that the zip is unpacked in, and no two are the same there. Parts of a name that no
+    file system takes, for they are too long, are cut.
     """
     written = Written()
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for outcome in outcomes:
             if outcome.reply is None:
@@ -114,13 +120,24 @@ def _suffix(reply: Reply) -> str:
     return _SUFFIXES.get(kind, unknown)
 
 
-def _member(image: str, suffix: str, taken: set[str]) -> str:
-    parts = (_UNSAFE.sub("_", part).rstrip(". ") for part in image.replace("\\", "/").split("/"))
-    name = "/".join(part for part in parts if part) or "image"
+def _member(image: str, suffix: str, taken: dict[str, int]) -> str:
+    """A name that no other member has; `taken` is how often each was given, as file systems compare them."""
+    parts = (_part(part) for part in image.replace("\\", "/").split("/"))
+    name = "/".join([part for part in parts if part][-_MOST_FOLDERS:]) or "image"
     unique = name
-    number = 1
-    while unique.casefold() in taken:  # some file systems do not tell cases apart
-        number += 1
-        unique = f"{name} ({number})"
-    taken.add(unique.casefold())
+    while _alike(unique) in taken:
+        taken[_alike(name)] += 1
+        unique = f"{name} ({taken[_alike(name)]})"
+    taken[_alike(unique)] = 1
     return unique + suffix
+
+
+def _alike(name: str) -> str:
+    """The same for names that some file system does not tell apart: by case, or by how accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _part(name: str) -> str:
+    """A folder's or file's name that every system takes; "" for one that leads elsewhere."""
+    fit = _UNSAFE.sub("_", name).encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
+    return fit.rstrip(". ")

@@ -6,10 +6,14 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable
 from itertools import chain
 
 from smviz.records import Detections, Payload
+
+# What a spreadsheet may take for a formula: at a cell's beginning, and after what some of them split cells at.
+_FORMULA = re.compile("^(?=[=+\\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])(?=[=+\\-@＝＋－＠])")
 
 COLUMNS = ("image", "class_id", "class_name", "confidence", "left", "top", "right", "bottom")
 
@@ -40,7 +44,10 @@ def detections_json(image: str, payload: Payload, detections: Detections, thresh
 def detections_csv(image: str, detections: Detections) -> bytes:
     """A table with `COLUMNS` as its header, by RFC 4180, UTF-8; empty cells where a number is undefined.
 
-    Text that a spreadsheet would take for a formula is given a leading apostrophe.
+    Text that a spreadsheet may take for a formula gets an apostrophe before it, by the rule of
+    https://owasp.org/www-community/attacks/CSV_Injection: before = + - @ and their full-width forms, a tab or a line
+    end, at its beginning; and before the former within it after a semicolon, a tab or a line end, where a spreadsheet
+    of another country may split it. Numbers stay numbers, negative ones too.
     """
     return table_csv(COLUMNS, _rows(image, detections))
 
@@ -74,5 +81,4 @@ def _defined(number: float) -> float | None:
 
 
 def _inert(text: str) -> str:
-    """See https://owasp.org/www-community/attacks/CSV_Injection."""
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return _FORMULA.sub("'", text)

@@ -63,7 +63,7 @@ class StoredNumbers:
         differ = [name for name, count in here.items() if there.get(name) != count]
         known = told.get("ground_truth") if isinstance(told, dict) else None
         if differ or (known and known != numbers.fingerprint):
-            counts = f"{there.get('images')} images with {there.get('objects')} objects"
+            counts = " with ".join(f"{_told(there.get(name))} {name}" for name in here)
             raise BadSetting(
                 f"The numbers in {self.label} are of another ground truth: {counts}, and here are "
                 f"{here['images']} with {here['objects']}{'' if differ else ', which differ'}.",
@@ -81,7 +81,13 @@ class StoredNumbers:
             rows = (row for row in self.document["per_class"] if isinstance(row, dict))
             place = next((row for row in rows if row.get("class_name") == name.class_name), {})
         value = place.get(name.number)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        # A whole number may be too large for a float, so it is compared first; NaN compares with nothing.
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+        return float(value) if number else math.nan
+
+
+def _told(count: object) -> str:
+    return str(count) if isinstance(count, int) and abs(count) < 1e15 else "an unknown number of"
 
 
 def on_common_images(one: Evaluation, other: Evaluation) -> tuple[Evaluation, Evaluation, int]:

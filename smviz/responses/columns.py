@@ -29,6 +29,8 @@ from smviz.responses.registry import (
     reads,
 )
 
+_MOST_SIDES = 8  # dimensions; the heads of detectors have three
+
 
 def _columns(reply: object, box_key: str, score_key: str, class_key: str) -> tuple[Floats, Floats, Floats]:
     """The boxes [N, 4], scores [N] and class ids [N] under three keys of one object."""
@@ -148,10 +150,11 @@ def triton_tensor(output: object) -> Floats:
     Raises:
         BadResponse: when shape and data do not agree, or the data are not numbers.
     """
-    shape = [int(side) for side in numbers(member(output, "shape"), "'shape'") if 0 < side < 1e9]
+    shape = [int(side) for side in numbers(member(output, "shape"), "'shape'") if 1 <= side < 1e9]
     data = numbers(member(output, "data"), "'data'")
-    if not shape or math.prod(shape) != len(data):
-        raise BadResponse(f"A tensor of shape {shape} has {len(data)} values.", "Look at the container's output.")
+    if not 0 < len(shape) <= _MOST_SIDES or math.prod(shape) != len(data):
+        shown = f"{shape[:_MOST_SIDES]}{'' if len(shape) <= _MOST_SIDES else ' and more'}"
+        raise BadResponse(f"A tensor of shape {shown} has {len(data)} values.", "Look at the container's output.")
     return data.reshape(shape)
 
 

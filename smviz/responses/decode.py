@@ -203,6 +203,8 @@ def first_image(images: list[Value], what: str) -> Value:
 def _convert(value: object, kind: type[Value], what: str) -> Value:
     try:
         return msgspec.convert(value, kind)
+    except UnicodeEncodeError:
+        raise BadResponse(f"{what} holds a broken character (half a surrogate pair).", CHECK_CONTAINER) from None
     except (msgspec.ValidationError, OverflowError) as error:
         reason = str(error).replace("`", "'")
         raise BadResponse(f"{what} is not what it should be: {reason}.", CHECK_FORMAT) from None

@@ -31,10 +31,27 @@ def read_path(path: Path) -> bytes:
     Raises:
         BadSource: when the system cannot read it.
     """
+    check_regular(path)
     try:
         return path.read_bytes()
+    except (OSError, ValueError, MemoryError) as error:
+        raise unreadable(path, error) from error
+
+
+def check_regular(path: Path) -> None:
+    """See that there is a file at a path: a pipe may never answer, and a device may never end.
+
+    Raises:
+        BadSource: when there is none, or something else.
+    """
+    try:
+        mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise unreadable(path, IsADirectoryError("it is a folder"))
+    if not stat.S_ISREG(mode):
+        raise unreadable(path, ValueError("it is a pipe or a device"))
 
 
 def _walk(path: Path, root: Path, prefix: str) -> Iterator[SourceFile]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from smviz.errors import BadSource
-from smviz.sources.folders import read_path
+from smviz.sources.folders import check_regular, read_path
 from smviz.sources.source import Source, SourceFile, unique, unreadable
 
 Fetch = Callable[[str], bytes]
@@ -34,9 +34,10 @@ def from_manifest(path: Path, fetch: Fetch | None = None) -> Source:
         BadSource: at once when the manifest cannot be opened; while listing when a line holds no entry, S3 is named
             and there is no `fetch`, or two different entries get the same name.
     """
+    check_regular(path)
     try:
         path.open("rb").close()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise unreadable(path, error) from error
     return Source(path.name, lambda: unique(_files(path, fetch), path.name))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +20,10 @@ from smviz.settings import Connection, Preset, Request
 State = Literal["not started", "unfinished", "finished"]
 Settings = TypeVar("Settings", Connection, Request, Preset)
 Columns = tuple[Any, ...]
+
+LARGEST_REPLY = 1 << 30  # bytes; SageMaker gives none that is larger
+
+_NEW_WORKSPACE = "Move the workspace's file away to start with a new one; image files are not touched."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,15 @@ SELECT_RUN = """SELECT id, name, created, connection, request, preset, total,
 
 
 def run_of(row: tuple[Any, ...]) -> Run:
-    """The run in a row of `SELECT_RUN`."""
+    """The run in a row of `SELECT_RUN`.
+
+    Raises:
+        StoreError: when its settings are damaged.
+    """
     run_id, name, created, connection, request, preset, *rest = row
     how = (from_json(connection, Connection), from_json(request, Request), from_json(preset, Preset))
-    rest[-1] = tuple(json.loads(rest[-1]).items())
+    with undamaged("run", _NEW_WORKSPACE):
+        rest[-1] = tuple(msgspec.convert(json.loads(rest[-1]), dict[str, str | None]).items())
     return Run(run_id, name, created, *how, *rest)
 
 
@@ -99,10 +110,11 @@ def reply_of(row: tuple[Any, ...]) -> Reply:
         StoreError: when its body is damaged.
     """
     content_type, latency, model, variant, body = row
-    try:
-        whole = zlib.decompress(body)
-    except zlib.error as error:
-        raise StoreError(f"A stored reply is damaged ({error}).", "Delete its run and start a new one.") from error
+    with undamaged("reply", "Delete its run and start a new one."):
+        unpacking = zlib.decompressobj()
+        whole = unpacking.decompress(body, LARGEST_REPLY)
+        if not unpacking.eof:
+            raise ValueError("it is incomplete, or far larger than any reply")
     return Reply(whole, content_type, math.nan if latency is None else latency, variant, model)
 
 
@@ -117,9 +129,23 @@ def to_json(settings: Connection | Request | Preset) -> str:
 
 
 def from_json(text: str, kind: type[Settings]) -> Settings:
-    """Settings that were stored, by this version or another."""
+    """Settings that were stored, by this version or another.
+
+    Raises:
+        StoreError: when they are damaged.
+    """
     # A field that this version does not know, or that an older one did not write, is no hindrance.
-    return msgspec.convert(json.loads(text), kind)
+    with undamaged(kind.__name__.lower(), _NEW_WORKSPACE):
+        return msgspec.convert(json.loads(text), kind)
+
+
+@contextlib.contextmanager
+def undamaged(what: str, advice: str) -> Iterator[None]:
+    """Turns whatever a damaged value does to who reads it into StoreError; hold nothing else in it."""
+    try:
+        yield
+    except (zlib.error, msgspec.ValidationError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise StoreError(f"A stored {what} is damaged ({error}).", advice) from error
 
 
 def storable(text: str) -> str:

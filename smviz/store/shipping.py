@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from smviz.database import Database
+from smviz.store.rows import undamaged
 from smviz.thresholds import Thresholds, dumps, loads
 
 
@@ -33,12 +36,18 @@ def save(database: Database, endpoint_key: str, thresholds: Thresholds, file: st
 
 
 def saved(database: Database, endpoint_key: str) -> SavedThresholds | None:
-    """Those that were kept last; None where there are none."""
+    """Those that were kept last; None where there are none.
+
+    Raises:
+        BadSetting: when a newer smviz wrote them.
+        StoreError: when they are damaged.
+    """
     rows = database.read("SELECT preset FROM preset WHERE endpoint = ?", (_key(endpoint_key),))
     if not rows:
         return None
-    kept = json.loads(rows[0][0])
-    return SavedThresholds(loads(kept["thresholds"]), kept["saved"], kept["file"])
+    with undamaged("threshold", "Choose the thresholds again, and keep them."):
+        kept = msgspec.convert(json.loads(rows[0][0]), dict[str, str])
+        return SavedThresholds(loads(kept["thresholds"]), kept["saved"], kept["file"])
 
 
 def forget(database: Database, endpoint_key: str) -> None:

@@ -19,7 +19,7 @@ from smviz.store import creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
 from smviz.store.keys import key_prefix
 from smviz.store.places import Remote, image_at, read_image
-from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json
+from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json, undamaged
 from smviz.store.schema import MIGRATIONS
 from smviz.store.shipping import SavedThresholds
 from smviz.thresholds import Thresholds
@@ -248,7 +248,8 @@ class Store:
             UnknownRun: when there is no such run.
         """
         rows = self._database.read("SELECT annotations FROM run WHERE id = ?", (self.run(run_id).id,))
-        return None if rows[0][0] is None else zlib.decompress(rows[0][0])
+        with undamaged("ground truth", "Delete its run, and start a new one with the annotations."):
+            return None if rows[0][0] is None else zlib.decompress(rows[0][0])
 
     def decisions(self, run_id: str) -> dict[str, str]:
         """What was decided about the labels in doubt of a run: a decision for each doubt that has one."""
