@@ -115,7 +115,7 @@ def _page(chosen: dict[str, object]) -> None:
         key="viewer",
         image_key="one",
         ground_truth=ImageTruth(np.array([[0.0, 0, 9, 9], [10, 10, 19, 19]]), np.array([0, 0]), np.zeros(2, bool)),
-        matches=ImageMatches(np.array([0]), np.array([False])),
+        matches=ImageMatches(np.array([[0, 0]]), np.zeros(2, bool), np.array([False])),
         **chosen,
     )
 
