@@ -339,10 +339,10 @@ def judge(
         noted["images of the ground truth have no reply and are left out of the numbers"][name] += 1
     predictions = _concatenated(joined, noted)
     place = np.cumsum(kept) - 1
-    return evaluate(_only(ground_truth, kept), replace(predictions, image=place[predictions.image]), settings)
+    return evaluate(of_images(ground_truth, kept), replace(predictions, image=place[predictions.image]), settings)
 
 
-def _only(ground_truth: GroundTruth, kept: NDArray[np.bool_]) -> GroundTruth:
+def of_images(ground_truth: GroundTruth, kept: NDArray[np.bool_]) -> GroundTruth:
     """The ground truth of some images, bool [I]; classes stay as they are, also those without an object."""
     objects = kept[ground_truth.image]
     place = np.cumsum(kept) - 1

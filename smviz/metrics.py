@@ -17,6 +17,22 @@ from smviz.matching import Columns, Flags, Floats, Integers, Matches
 
 Hits = tuple[Integers, ...]  # IoU and candidate of each true positive
 
+# COCO's twelve numbers, in the order in which cocoeval prints them.
+MEANINGS = {
+    "AP": "Average precision, mean over IoU 0.50 to 0.95 and classes",
+    "AP50": "AP at IoU 0.50",
+    "AP75": "AP at IoU 0.75",
+    "APs": "AP of small objects, up to 32² pixels",
+    "APm": "AP of medium objects, 32² to 96² pixels",
+    "APl": "AP of large objects, from 96² pixels",
+    "AR1": "Average recall with 1 detection per image and class",
+    "AR10": "Average recall with 10 detections per image and class",
+    "AR100": "Average recall with 100 detections per image and class",
+    "ARs": "AR of small objects",
+    "ARm": "AR of medium objects",
+    "ARl": "AR of large objects",
+}
+
 _RECALLS = np.linspace(0, 1, 101)  # the recalls at which COCO samples precision
 _NONE = np.zeros(0)
 

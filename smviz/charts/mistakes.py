@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from smviz.charts.curves import ACCENT, framed, plain
+from smviz.charts.figures import ACCENT, framed, plain
 from smviz.diagnosis import Breakdown, Reliability, Tide
 
 ERROR_COLOURS = {

@@ -6,16 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smviz.errors import BadSetting
-from smviz.evaluation import Evaluation, evaluate
+from smviz.evaluation import Evaluation, evaluate, of_images
 from smviz.gate.numbers import Name, Numbers
-from smviz.records import GroundTruth
 from smviz.reporting.numbers import RATES
 
 _ADVICE = "Give what `smviz evaluate --json` printed, or the JSON of a report, or a run, or COCO results."
@@ -114,17 +112,8 @@ def _kept(names: Sequence[str], common: frozenset[str]) -> NDArray[np.bool_]:
 
 def _only(evaluation: Evaluation, kept: NDArray[np.bool_]) -> Evaluation:
     """The evaluation of some images, bool [I]."""
-    truth, predictions = evaluation.matches.ground_truth, evaluation.matches.predictions
-    place = np.cumsum(kept) - 1
-    objects, found = kept[truth.image], kept[predictions.image]
-    part: GroundTruth = replace(
-        truth,
-        image_names=tuple(compress(truth.image_names, kept)),
-        image_ids=tuple(compress(truth.image_ids, kept)),
-        image_sizes=truth.image_sizes[kept],
-        image=place[truth.image[objects]],
-        **{column: getattr(truth, column)[objects] for column in ("class_id", "ltwh", "area", "crowd", "ignore")},
-    )
+    predictions, place = evaluation.matches.predictions, np.cumsum(kept) - 1
+    found = kept[predictions.image]
     columns = {column: getattr(predictions, column)[found] for column in ("class_id", "ltwh", "confidence")}
     anew = replace(predictions, image=place[predictions.image[found]], **columns)
-    return evaluate(part, anew, evaluation.matches.settings)
+    return evaluate(of_images(evaluation.matches.ground_truth, kept), anew, evaluation.matches.settings)

@@ -6,24 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from smviz.intervals import COCO_NUMBERS
+from smviz.metrics import MEANINGS
 from smviz.reporting import charts
 from smviz.reporting.markup import tag, text
 from smviz.reporting.telling import Teller, figure, note, pairs, section, table, tile
 
-MEANINGS = {
-    "AP": "Average precision, mean over IoU 0.50 to 0.95 and classes",
-    "AP50": "AP at IoU 0.50",
-    "AP75": "AP at IoU 0.75",
-    "APs": "AP of small objects, up to 32² pixels",
-    "APm": "AP of medium objects, 32² to 96² pixels",
-    "APl": "AP of large objects, from 96² pixels",
-    "AR1": "Average recall with 1 detection per image and class",
-    "AR10": "Average recall with 10 detections per image and class",
-    "AR100": "Average recall with 100 detections per image and class",
-    "ARs": "AR of small objects",
-    "ARm": "AR of medium objects",
-    "ARl": "AR of large objects",
-}
 TIDE_MEANS = {
     "Cls": "right place, wrong class",
     "Loc": "right class, badly placed",

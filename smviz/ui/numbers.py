@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from smviz import exports
 from smviz.intervals import Interval, is_weak
+from smviz.metrics import MEANINGS
 from smviz.protocols import why_tools_differ
 from smviz.records import Outcome
 from smviz.store import Run
@@ -24,20 +25,6 @@ from smviz.workbench.classes import class_columns, class_table, sorted_by
 from smviz.workbench.curves import coloured_classes, precision_recall, threshold_curve
 
 PR_COLUMNS = ("confidence", "recall", "precision")
-NUMBERS = {
-    "AP": "Average precision, mean over IoU 0.50 to 0.95 and classes",
-    "AP50": "AP at IoU 0.50",
-    "AP75": "AP at IoU 0.75",
-    "APs": "AP of small objects, up to 32² pixels",
-    "APm": "AP of medium objects, 32² to 96² pixels",
-    "APl": "AP of large objects, from 96² pixels",
-    "AR1": "Average recall with 1 detection per image and class",
-    "AR10": "Average recall with 10 detections per image and class",
-    "AR100": "Average recall with 100 detections per image and class",
-    "ARs": "AR of small objects",
-    "ARm": "AR of medium objects",
-    "ARl": "AR of large objects",
-}
 _SMALL = """<style>
 .st-key-coco [data-testid="stMetric"] { padding: .45rem .6rem .5rem; }
 .st-key-coco [data-testid="stMetricValue"] { font-size: 1.15rem; }
@@ -77,7 +64,7 @@ def _coming(derived: Derived, run: Run, outcomes: Sequence[Outcome]) -> None:
 
 
 def _cards(derived: Derived, run: Run, outcomes: Sequence[Outcome], intervals: dict[str, Interval]) -> None:
-    names = list(NUMBERS)
+    names = list(MEANINGS)
     row = st.columns(6, gap="small")
     _numbers(derived, row, names[:2], intervals)
     how_it_went(row[2:], run, outcomes)
@@ -94,7 +81,7 @@ def _numbers(
         between = "…" if interval is None else _between(interval)
         method = "" if interval is None else f"  \n{_told(interval)}"
         value = number(derived.evaluation.numbers[name])
-        column.metric(name, value, between, "off", help=NUMBERS[name] + method, delta_arrow="off", border=True)
+        column.metric(name, value, between, "off", help=MEANINGS[name] + method, delta_arrow="off", border=True)
 
 
 def _between(interval: Interval) -> str:
