@@ -1,6 +1,9 @@
-"""What holds for every test."""
+"""What holds for every test, and what the tests in the browser share."""
+
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 
 
 def pytest_collection_modifyitems(items):
@@ -8,3 +11,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name.endswith("_browser.py"):
             item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """What opens browsers, for `browser.open_browser`."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> dict[str, str | None]:
+    """The environment of a machine without an AWS account; a file's tests share its workspace."""
+    folder = tmp_path_factory.mktemp("home")
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
+    return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}

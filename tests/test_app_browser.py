@@ -14,7 +14,7 @@ from random import Random
 import pytest
 from browser import ROOT, open_browser, start_app
 from PIL import Image
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.local import SAMPLES, EmbeddedServer
 
@@ -29,12 +29,6 @@ def fresh_machine(folder: Path) -> dict[str, str | None]:
     """The environment of a machine without an AWS account and without a workspace."""
     nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
     return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 from browser import ROOT, open_browser, start_app
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.local import SAMPLES
 from smviz.records import Failure, ImageRef, Outcome, Reply
@@ -26,12 +26,6 @@ APP = ROOT / "streamlit_app.py"
 OPEN = Callable[[str], Page]
 SLOW = 60_000  # milliseconds that a page may take on a busy machine
 NOWHERE = "http://127.0.0.1:9"  # on this machine, so that no price is asked for
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import ROOT, open_browser, start_app
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.local import EmbeddedServer
 from smviz.ui.progress import may_deploy
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.browser
 
 OPEN = Callable[[str], Page]
 SLOW = 30_000  # milliseconds that a first page may take on a busy machine
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture

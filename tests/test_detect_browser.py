@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from browser import ROOT, open_browser, start_app
 from PIL import Image
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.images import prepare
 from smviz.local import DEMO_CLASSES, SAMPLES, EmbeddedServer, Faults
@@ -116,12 +116,6 @@ def run(workspace, server) -> Run:
         failure = Failure("ModelError", "The container was out of memory.", "Send a smaller image.")
         store.append(made.id, Outcome(files[2].name, "", 0, 0, 2, failure=failure)).result()
     return made
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from browser import ROOT, open_browser, start_app
 from PIL import Image
-from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from smviz.local import EmbeddedServer
 
@@ -56,12 +56,6 @@ def account() -> Iterator[EmbeddedServer]:
         deploy(sagemaker, "many-models", many, INSTANCES)
         deploy(sagemaker, "containers", direct, INSTANCES)
         yield server
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

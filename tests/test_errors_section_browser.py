@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from browser import ROOT, open_browser, start_app
 from PIL import Image
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from pycocotools.coco import COCO
 
 from smviz.records import ImageRef, Outcome, Reply
@@ -91,12 +91,6 @@ def kept_run(home: dict[str, str | None], name: str, scenes: object, names: tupl
     with Store(Path(str(home["SMVIZ_WORKSPACE"]))) as store:
         name = f"{name} {secrets.token_hex(4)}"  # a test may be tried again
         return store.keep_run(name, Preset("builtin-ssd", names), rows, "a test", truth_json(scenes, names))
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

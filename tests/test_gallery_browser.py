@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import ROOT, open_browser, start_app
 from picture_runs import CLASSES, name_of, picture_run
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.annotations import parse_ground_truth
 from smviz.evaluation import Evaluation, judge, read_by
@@ -28,20 +28,6 @@ WORKBENCH = ROOT / "smviz" / "workbench"
 SLOW = 40_000  # milliseconds
 IMAGES, FAILED, GONE = 60, 3, 5
 OPEN = Callable[[str], Page]
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> dict[str, str | None]:
-    """The environment of a machine without an AWS account; its workspace is shared by this file."""
-    folder = tmp_path_factory.mktemp("home")
-    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
-    return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @pytest.fixture(scope="module")

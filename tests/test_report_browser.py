@@ -15,7 +15,7 @@ import pytest
 from browser import CHROMIUM, CHROMIUM_ARGUMENTS, ROOT, open_browser, start_app
 from coco_sets import coco_json
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Preset
@@ -26,20 +26,6 @@ pytestmark = pytest.mark.browser
 SLOW = 30_000  # milliseconds
 CLASSES = ("car", "<b>van</b> & co")
 IMAGES = 20
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> dict[str, str | None]:
-    """The environment of a machine without an AWS account."""
-    folder = tmp_path_factory.mktemp("home")
-    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
-    return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @pytest.fixture(scope="module")

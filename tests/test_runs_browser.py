@@ -17,7 +17,7 @@ from random import Random
 
 import pytest
 from browser import ROOT, open_browser, start_app
-from playwright.sync_api import Locator, Page, Playwright, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from smviz.local import SAMPLES, EmbeddedServer, Faults
 from smviz.records import Failure, Outcome
@@ -48,12 +48,6 @@ class Counting(Random):
     def random(self) -> float:
         self.calls += 1
         return super().random()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import ROOT, open_browser, start_app
-from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from smviz.annotations import parse_ground_truth
 from smviz.choosing import at_once
@@ -31,20 +31,6 @@ OPEN = Callable[[str], Page]
 SLOW = 60_000  # milliseconds
 IMAGE = SAMPLES.images[0].name
 ENDPOINT = "embedded/highway-demo, variant A"
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> dict[str, str | None]:
-    """The environment of a machine without an AWS account; its workspace is shared by this file."""
-    folder = tmp_path_factory.mktemp("home")
-    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"))
-    return {**nothing, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @pytest.fixture(scope="module")

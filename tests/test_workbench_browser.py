@@ -18,7 +18,7 @@ from browser import ROOT, open_browser, start_app
 from coco_sets import coco_json, dense_set, random_columns, small_set
 from coco_sets import columns as columns_of
 from picture_runs import picture_run
-from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from smviz import metrics
 from smviz.annotations import parse_ground_truth
@@ -48,12 +48,6 @@ COUNTED = """([url, layout, state, image]) => loadColumns(url, layout).then((col
     row: rowAt(sweepOf(columns, state), state.threshold),
   };
 })"""
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
