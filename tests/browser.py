@@ -12,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import ConsoleMessage, Page, Playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next(
@@ -33,6 +33,10 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+_running = ExitStack()
+_contexts: dict[tuple[object, ...], BrowserContext] = {}
 
 
 class AppFailed(Exception):
@@ -101,11 +105,15 @@ def open_browser(
     touch: bool = False,
     arguments: Sequence[str] = (),
 ) -> Iterator[Callable[[str], Page]]:
-    """A fresh browser, started with these arguments beside its own; yields a function that opens a URL in a new page.
+    """A browser, started with these arguments beside its own; yields a function that opens a URL in a new page.
+
+    It stays until `close_browsers`, and is used again where the same is asked for: to start one and to compile the
+    app's scripts anew takes longer than most tests. Pages share nothing of the app, which keeps no cookies.
 
     At the end every page must have been free of console errors and uncaught exceptions, or AssertionError is raised.
     """
     complaints: list[str] = []
+    pages: list[Page] = []
 
     def note(message: ConsoleMessage) -> None:
         # On a deep link Streamlit first looks for its server below the page's path, and is told 404. A page that goes
@@ -115,8 +123,10 @@ def open_browser(
         if message.type == "error" and "/_stcore/" not in url and "/media/" not in url:
             complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        context = playwright.chromium.launch_persistent_context(
+    kind = (viewport, colour_scheme, pixel_ratio, touch, tuple(arguments))
+    if kind not in _contexts:
+        profile = _running.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        _contexts[kind] = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=CHROMIUM,
             headless=True,
@@ -126,16 +136,26 @@ def open_browser(
             device_scale_factor=pixel_ratio,
             has_touch=touch,
         )
+        _running.callback(_contexts[kind].close)
+    context = _contexts[kind]
 
-        def open_page(url: str) -> Page:
-            page = context.new_page()
-            page.on("console", note)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(url)
-            return page
+    def open_page(url: str) -> Page:
+        page = context.new_page()
+        pages.append(page)
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        return page
 
-        try:
-            yield open_page
-        finally:
-            context.close()
+    try:
+        yield open_page
+    finally:
+        for page in pages:
+            page.close()
     assert not complaints, "the browser complained:\n" + "\n".join(complaints)
+
+
+def close_browsers() -> None:
+    """End every browser that `open_browser` has started."""
+    _running.close()
+    _contexts.clear()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from browser import close_browsers
 from playwright.sync_api import Playwright, sync_playwright
 
 
@@ -18,6 +19,7 @@ def playwright() -> Iterator[Playwright]:
     """What opens browsers, for `browser.open_browser`."""
     with sync_playwright() as running:
         yield running
+        close_browsers()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import open_browser, start_app
 from coco_sets import columns, dense_set, random_columns
 from PIL import Image, ImageColor
-from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, expect
 
 from smviz.colours import MARKS, class_colours
 from smviz.errors import BadSetting
@@ -37,12 +37,6 @@ RIGHT, WRONG, MISSED = (ImageColor.getrgb(MARKS[mark]) for mark in ("tp", "fp", 
 def url() -> Iterator[str]:
     with start_app(APP) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
 
 
 @pytest.fixture
