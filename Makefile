@@ -12,7 +12,7 @@ run: $(VENV)/app
 	$(BIN) -m streamlit run streamlit_app.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: $(VENV)/dev chromium
-	$(BIN) -m pytest -n 3 --dist loadfile --durations 40
+	$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 check: $(VENV)/dev
 	$(BIN) -m ruff check .

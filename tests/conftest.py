@@ -8,7 +8,11 @@ from playwright.sync_api import Playwright, sync_playwright
 
 
 def pytest_collection_modifyitems(items):
-    """A test in the browser is tried up to three times: on a busy machine a click can meet a page still being drawn."""
+    """Tests in the browser come first: their files take longest, and no process shall wait for one of them at the end.
+
+    Each is tried up to three times: on a busy machine a click can meet a page still being drawn.
+    """
+    items.sort(key=lambda item: not item.path.name.endswith("_browser.py"))
     for item in items:
         if item.path.name.endswith("_browser.py"):
             item.add_marker(pytest.mark.flaky(reruns=2))
