@@ -18,6 +18,7 @@ check: $(VENV)/dev
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(BIN) -m mypy
+	$(BIN) -m mypy streamlit_app.py pages/*.py
 	$(BIN) -m pytest tests/test_layers.py
 
 bench: $(VENV)/bench chromium

@@ -8,10 +8,11 @@ from smviz.ui import compare, compare_cuts, compare_images, compare_numbers, run
 ui.start_page("Compare")
 live = running.going_on()
 with ui.shown_errors():
+    claims = running.elsewhere(live)
     known = ui.store().runs()
-running.at_work(known, live)
+running.at_work(known, live, claims)
 with ui.shown_errors():
-    run_a, run_b = compare.two_runs(known, live)
+    run_a, run_b = compare.two_runs(known, live | {claim.run for claim in claims})
     compared = compare.compared(run_a, run_b)
     answer = st.container()  # above the bar that it depends on
     cuts, section = compare_cuts.cuts_bar(compared)
