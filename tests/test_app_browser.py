@@ -282,37 +282,6 @@ def fill(page, images, labels):
 
 
 class TestEvaluate:
-    def test_the_threshold_moves_every_number(self, run, browser):
-        """A higher threshold gives more precision and less recall; the link keeps it."""
-        page = browser(run)
-        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
-        recall = page.locator(".live.bar .number.recall dd")
-        expect(recall).not_to_have_text("…")
-        before = recall.inner_text()
-        page.get_by_role("slider", name="Confidence threshold").focus()
-        for _ in range(6):
-            page.keyboard.press("ArrowRight")
-        expect(page).to_have_url(re.compile(r"threshold=0\.40"))
-        expect(recall).not_to_have_text(before)
-        moved = recall.inner_text()
-        assert float(moved) < float(before)
-        page.reload()
-        expect(recall).to_have_text(moved)
-
-    def test_choosing_a_row_opens_the_image_with_its_verdicts(self, run, browser):
-        """A click on an image's row opens it with true positives, false positives and misses; the link keeps it."""
-        page = browser(run)
-        section(page, "Images")
-        page.locator(".images .row:visible").first.click()
-        viewer = page.locator('[data-ready="1"]')
-        expect(viewer).to_have_count(1)
-        expect(page.locator(".marks")).to_contain_text("TP")
-        expect(page.locator(".marks")).to_contain_text("FN")
-        expect(page).to_have_url(re.compile(r"image=highway_\d+\.jpg"))
-        again = browser(page.url)
-        expect(again.locator('[data-ready="1"]')).to_have_count(1)
-        no_traceback(page)
-
     def test_the_best_threshold_is_that_of_the_iou(self, run, browser):
         """At a stricter IoU the best F1 stands elsewhere, and one click goes there."""
         page = browser(run)
@@ -324,15 +293,6 @@ class TestEvaluate:
         best.click()
         expect(page).to_have_url(re.compile(f"threshold={best.inner_text().split()[-1][:4]}"))
         no_traceback(page)
-
-    def test_the_table_of_classes_comes_as_csv(self, run, browser):
-        """It is downloaded with a row for each class."""
-        page = browser(run)
-        section(page, "Overview")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="CSV", exact=True).last.click()
-        assert download.value.suggested_filename == "classes.csv"
-        assert len(Path(download.value.path()).read_text().splitlines()) == 1 + 4
 
     def test_uploaded_images_are_judged(self, app, browser):
         """Three images and a COCO file of one's own give a run of three images."""
