@@ -169,9 +169,7 @@ class TestDeepLinks:
     @pytest.mark.parametrize(
         ("path", "proof"),
         [
-            ("Endpoint", "How its replies are read"),
-            ("Detect", "kB sent"),
-            ("Evaluate", "labelled highway scenes"),
+            ("Compare", "Two runs are needed"),
             ("Detect?region=embedded&endpoint=highway-demo&variant=B&sample=highway_0007.jpg", "answered by B"),
         ],
     )
@@ -180,7 +178,7 @@ class TestDeepLinks:
         with start_app(APP, fresh_machine(tmp_path)) as url:
             page = browser(f"{url}/{path}")
             expect(page.get_by_text(proof).first).to_be_visible()
-            for name in ("Home", "Endpoint", "Detect", "Evaluate"):
+            for name in ("Home", "Endpoint", "Detect", "Evaluate", "Compare"):
                 expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
             no_traceback(page)
             page.close()  # before its server goes
