@@ -132,23 +132,31 @@ def _open(derived: Derived, run: Run, about: _Images, image: int, chosen: Chosen
 def _crops(derived: Derived, run: Run, chosen: Chosen) -> None:
     """The crops of one kind, of all classes that are counted or of one of them."""
     names, counted = derived.matches.ground_truth.class_names, chosen.part.classes
+    linked_kind, linked_class = st.query_params.get("crop_kind"), st.query_params.get("crop_class")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         kind = st.segmented_control(
             "Kind",
             list(KINDS),
-            default=next(iter(KINDS)),
+            default=linked_kind if linked_kind in KINDS else next(iter(KINDS)),
             required=True,
             key=f"kind of crops of {run.id}",
             label_visibility="collapsed",
         )
+        choices = [ALL, *(range(len(names)) if counted is None else counted)]
         one = st.selectbox(
             "Class",
-            [ALL, *(range(len(names)) if counted is None else counted)],
+            choices,
+            index=next((place for place, k in enumerate(choices) if k != ALL and names[k] == linked_class), 0),
             format_func=lambda k: "All classes" if k == ALL else names[k],
             key=f"class of crops of {run.id}",
             label_visibility="collapsed",
             width=260,
         )
+    for name, value in (("crop_kind", kind), ("crop_class", None if one == ALL else names[one])):
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
     classes = counted if one == ALL else (one,)
     crops = Crops.of(derived.matches, KINDS[kind], chosen.threshold, chosen.iou, chosen.area, classes)
     of = "" if one == ALL else f" of {names[one]}"

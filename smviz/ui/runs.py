@@ -14,6 +14,12 @@ from smviz.ui.frame import plain, show_error
 from smviz.ui.resources import store, works
 from smviz.ui.running import elsewhere, going_on
 
+# What the address bar tells of one run, and of no other.
+_OF_A_RUN = (
+    *("threshold", "objective", "image", "crop_kind", "crop_class"),
+    *("errors", "doubt", "doubt_reason", "doubt_status"),
+)
+
 
 def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
     """Choose one of the runs, by typing a part of its name where there are many; the address bar keeps it."""
@@ -38,7 +44,17 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
 
 def open_run(run_id: str) -> None:
     """Name a run in the address bar; what is chosen and opened there belonged to another one."""
-    for name in ("threshold", "objective", "image", "errors", "doubt", "doubt_reason", "doubt_status"):
+    for name in (
+        "threshold",
+        "objective",
+        "image",
+        "errors",
+        "doubt",
+        "doubt_reason",
+        "doubt_status",
+        "crops",
+        "crops_class",
+    ):
         st.query_params.pop(name, None)
     st.query_params["run"] = run_id
 
