@@ -6,13 +6,15 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.evaluation import made_up
-from smviz import charts
 from smviz.colours import class_colours
 from smviz.evaluation import evaluate
 from smviz.metrics import precision_recall as precision_recall_of
@@ -74,25 +76,34 @@ def rerun(found: Derived) -> None:
     for column, name in zip(st.columns(6), ("precision", "recall", "f1", "tp", "fp", "fn"), strict=True):
         column.metric(name, f"{getattr(counts, name):.3f}")
     rows = found.evaluation.class_table(threshold, 0.5)
-    names = found.matches.ground_truth.class_names
-    points = {row.name: (row.recall, row.precision) for row in rows}
     left, right = st.columns(2)
-    left.plotly_chart(
-        charts.precision_recall_figure(lines(found), class_colours(names), points), key="precision recall"
-    )
-    figure = charts.threshold_figure(sweep, threshold, threshold)
-    right.plotly_chart(figure.update_layout(title_text=f"{threshold:.3f}"), key="curve")
+    left.plotly_chart(recalled(found, {row.name: (row.recall, row.precision) for row in rows}), key="precision recall")
+    figure = go.Figure(layout_title_text=f"{threshold:.3f}")
+    keep = thinned(len(sweep.confidence))
+    for name in ("precision", "recall", "f1"):
+        figure.add_scatter(x=sweep.confidence[keep], y=getattr(sweep, name)[keep], name=name, mode="lines")
+    figure.add_vline(threshold)
+    right.plotly_chart(figure, key="curve")
     st.dataframe(pd.DataFrame([vars(row) for row in rows]))
 
 
-def lines(found: Derived) -> list[charts.Curve]:
-    """Of as many classes as the live chart colours; computed once."""
+def recalled(found: Derived, points: dict[str, tuple[float, float]]) -> go.Figure:
+    """Precision against recall, a line for as many classes as the live chart colours, each with its point."""
+    figure, names = go.Figure(), found.matches.ground_truth.class_names
+    colours = class_colours(names)
+    for k, name in enumerate(names[:MOST_LINES]):
+        curve = found.once(("curve", k), lambda k=k: precision_recall_of(found.matches, k, 0.5))
+        keep = thinned(len(curve.recall))
+        figure.add_scatter(
+            x=curve.recall[keep], y=curve.precision[keep], name=name, mode="lines", line_color=colours[name]
+        )
+        figure.add_scatter(x=[points[name][0]], y=[points[name][1]], mode="markers", marker_color=colours[name])
+    return figure
 
-    def line(k: int) -> charts.Curve:
-        curve = precision_recall_of(found.matches, k, 0.5)
-        return charts.Curve(found.matches.ground_truth.class_names[k], curve.recall, curve.precision, curve.confidence)
 
-    return found.once("lines", lambda: [line(k) for k in range(MOST_LINES)])
+def thinned(length: int) -> NDArray[np.int64]:
+    """Places of at most 1,500 points: more than a screen has columns."""
+    return np.unique(np.linspace(0, max(length - 1, 0), min(length, 1500)).round().astype(np.int64))
 
 
 if st.query_params.get("with") == "rerun":
