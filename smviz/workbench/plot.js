@@ -88,3 +88,32 @@ function line(pen, points) {
   points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
   pen.stroke();
 }
+
+// A chart that follows the channel: measured anew when its place or the theme changes, and drawn by `draw(columns, state)`.
+class LivePlot {
+  constructor(parent, across, up) {
+    this.host = parent.host || parent;
+    this.root = parent.querySelector(".curves");
+    this.find = (name) => this.root.querySelector(name);
+    this.plot = new Plot(this.find(".plot"), across, up);
+    this.live = new Live({ draw: (columns, state) => this.draw(columns, state), fail: (error) => showFailure(this.root, error) });
+    this.observer = new ResizeObserver(() => {
+      this.plot.measure();
+      this.live.redraw();
+    });
+    this.observer.observe(this.plot.root);
+  }
+
+  unwire() {
+    this.observer.disconnect();
+    this.live.close();
+  }
+
+  update({ data }) {
+    this.data = data;
+    this.drawn = null;
+    this.plot.height = data.height;
+    this.plot.measure(); // this is called for another theme, too
+    this.live.update(data);
+  }
+}

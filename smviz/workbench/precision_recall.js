@@ -5,37 +5,15 @@ const NEAR = 12; // CSS pixels that a pointer may be off a line
 
 const charts = new WeakMap();
 
-class PrecisionRecall {
+class PrecisionRecall extends LivePlot {
   constructor(parent) {
-    this.host = parent.host || parent;
-    this.root = parent.querySelector(".curves");
-    this.find = (name) => this.root.querySelector(name);
-    this.plot = new Plot(this.find(".plot"), "Recall", "Precision");
-    this.live = new Live({ draw: (columns, state) => this.draw(columns, state), fail: (error) => showFailure(this.root, error) });
+    super(parent, "Recall", "Precision");
     this.plot.root.onpointermove = (event) => this.hover(this.plot.pointOf(event));
     this.plot.root.onpointerleave = () => this.leave();
     this.plot.root.onclick = (event) => {
       const near = this.nearest(this.plot.pointOf(event));
       if (near) this.live.tell({ threshold: Math.max(0, Math.min(1, near.confidence)) }, true);
     };
-    this.observer = new ResizeObserver(() => {
-      this.plot.measure();
-      this.live.redraw();
-    });
-    this.observer.observe(this.plot.root);
-  }
-
-  unwire() {
-    this.observer.disconnect();
-    this.live.close();
-  }
-
-  update({ data }) {
-    this.data = data;
-    this.drawn = null;
-    this.plot.height = data.height;
-    this.plot.measure(); // this is called for another theme, too
-    this.live.update(data);
   }
 
   draw(columns, state) {

@@ -8,19 +8,10 @@ const RATES = {
 
 const curves = new WeakMap();
 
-class ThresholdCurve {
+class ThresholdCurve extends LivePlot {
   constructor(parent) {
-    this.host = parent.host || parent;
-    this.root = parent.querySelector(".curves");
-    this.find = (name) => this.root.querySelector(name);
-    this.plot = new Plot(this.find(".plot"), "Confidence");
-    this.live = new Live({ draw: (columns, state) => this.draw(columns, state), fail: (error) => showFailure(this.root, error) });
+    super(parent, "Confidence");
     this.wire();
-    this.observer = new ResizeObserver(() => {
-      this.plot.measure();
-      this.live.redraw();
-    });
-    this.observer.observe(this.plot.root);
   }
 
   wire() {
@@ -44,19 +35,6 @@ class ThresholdCurve {
       const threshold = Math.round((this.live.state.threshold + way * (event.shiftKey ? 0.001 : 0.01)) * 1000) / 1000;
       this.live.tell({ threshold: Math.max(0, Math.min(1, threshold)) }, true);
     };
-  }
-
-  unwire() {
-    this.observer.disconnect();
-    this.live.close();
-  }
-
-  update({ data }) {
-    this.data = data;
-    this.drawn = null;
-    this.plot.height = data.height;
-    this.plot.measure(); // this is called for another theme, too
-    this.live.update(data);
   }
 
   move(event) {
