@@ -232,7 +232,7 @@ class TestChoosing:
         expect(page.get_by_role("spinbutton", name="Beta")).to_have_value("2")
         counts_are(page, changes(matches, 0.7, value))
         page.get_by_role("button", name="Save for Detect").click()
-        expect(page.get_by_text("set by hand")).to_be_visible()
+        expect(page.get_by_text("set by hand, saved")).to_be_visible()
         saved = workspace.thresholds(ENDPOINT)
         assert saved
         assert saved.thresholds.overall == Threshold(value, objects=int(matches.positives().sum()))
