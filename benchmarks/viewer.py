@@ -77,9 +77,12 @@ def viewer_times(page: Page, moves: int) -> np.ndarray:
     y = box["y"] + box["height"] - 11
     page.mouse.move(box["x"] + 8 + 0.3 * (box["width"] - 16), y)
     page.mouse.down()
-    for share in np.linspace(0.1, 0.9, moves + 3):
+    # Two to four frames of 60 a second apart, at every phase of a frame alike, as a hand's moves are: an even pause
+    # would fall into step with the frames, and each move would wait for as long as the first one happened to.
+    pauses = np.random.default_rng(0).uniform(2, 4, moves + 3) * 1000 / 60
+    for share, pause in zip(np.linspace(0.1, 0.9, moves + 3), pauses, strict=True):
         page.mouse.move(box["x"] + 8 + share * (box["width"] - 16), y)
-        page.wait_for_timeout(40)
+        page.wait_for_timeout(float(pause))
     page.mouse.up()
     return np.array(page.evaluate("() => window.times"))[3:]
 
