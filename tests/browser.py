@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next(
@@ -24,6 +24,7 @@ CHROMIUM = next(
     for name in (os.environ.get("SMVIZ_CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
     if name and (path := shutil.which(name))
 )
+PATIENCE = 30_000  # milliseconds that a page may take on a busy machine
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -110,8 +111,10 @@ def open_browser(
     It stays until `close_browsers`, and is used again where the same is asked for: to start one and to compile the
     app's scripts anew takes longer than most tests. Pages share nothing of the app, which keeps no cookies.
 
-    At the end every page must have been free of console errors and uncaught exceptions, or AssertionError is raised.
+    What is waited for may take `PATIENCE`. At the end every page must have been free of console errors and uncaught
+    exceptions, or AssertionError is raised.
     """
+    expect.set_options(timeout=PATIENCE)
     complaints: list[str] = []
     pages: list[Page] = []
 
@@ -141,6 +144,7 @@ def open_browser(
 
     def open_page(url: str) -> Page:
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         pages.append(page)
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -153,6 +157,14 @@ def open_browser(
         for page in pages:
             page.close()
     assert not complaints, "the browser complained:\n" + "\n".join(complaints)
+
+
+def until(page: Page, holds: Callable[[], bool]) -> bool:
+    """Whether it holds before `PATIENCE` is over: what a page tells its server is known there a little later."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not (done := holds()) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    return done
 
 
 def close_browsers() -> None:

@@ -1,10 +1,10 @@
 """What holds for every test, and what the tests in the browser share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from browser import close_browsers
-from playwright.sync_api import Playwright, sync_playwright
+from browser import close_browsers, open_browser
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 
 def pytest_collection_modifyitems(items):
@@ -24,6 +24,13 @@ def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
         close_browsers()
+
+
+@pytest.fixture
+def browser(playwright) -> Iterator[Callable[[str], Page]]:
+    """Opens a URL in a new page of 1280 by 900 pixels, which is closed after the test."""
+    with open_browser(playwright) as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,8 +21,6 @@ from smviz.local import SAMPLES, EmbeddedServer
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "streamlit_app.py"
-OPEN = Callable[[str], Page]
-SLOW = 30_000  # milliseconds that a first page, or a run over the sample set, may take on a busy machine
 
 
 def fresh_machine(folder: Path) -> dict[str, str | None]:
@@ -41,23 +39,6 @@ def app(workspace) -> Iterator[str]:
     """One server for the tests of this file that do not ask for a fresh one."""
     with start_app(APP, fresh_machine(workspace)) as url:
         yield url
-
-
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture
@@ -257,7 +238,6 @@ def run(app, playwright) -> str:
     """A finished run over the sample set; its link."""
     with open_browser(playwright) as open_page:
         page = open_page(f"{app}/Evaluate")
-        page.set_default_timeout(SLOW)
         run_sample_set(page)
         return page.url
 

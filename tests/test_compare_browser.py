@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,8 +23,7 @@ from smviz.store import Store
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "streamlit_app.py"
-OPEN = Callable[[str], Page]
-SLOW = 60_000  # milliseconds that a page may take on a busy machine
+SLOW = 180_000  # milliseconds that intervals of two runs may take on a busy machine
 NOWHERE = "http://127.0.0.1:9"  # on this machine, so that no price is asked for
 
 
@@ -43,37 +42,19 @@ def app(folder) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(playwright) -> Iterator[OPEN]:
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
-
-
-@pytest.fixture(scope="module")
-def link(app, browser) -> str:
+def link(app, playwright) -> str:
     """Both demo detectors over the sample set, made from the empty page by its own button; the comparison's link."""
-    page = browser(f"{app}/Compare")
-    needed = page.get_by_role("heading", name="Two runs are needed")
-    expect(needed.or_(page.get_by_role("combobox", name="Run A"))).to_be_visible(timeout=SLOW)
-    if needed.is_visible():  # unless this is tried again
-        page.get_by_role("button", name="Run both demo detectors on the 80 sample images").click()
-    expect(page.get_by_text("Compared on 80 images")).to_be_visible(timeout=5 * SLOW)
-    winner(page)
-    no_traceback(page)
-    settled(page)
-    found = page.url
-    page.close()
-    return found
+    with open_browser(playwright) as open_page:
+        page = open_page(f"{app}/Compare")
+        needed = page.get_by_role("heading", name="Two runs are needed")
+        expect(needed.or_(page.get_by_role("combobox", name="Run A"))).to_be_visible()
+        if needed.is_visible():  # unless this is tried again
+            page.get_by_role("button", name="Run both demo detectors on the 80 sample images").click()
+        expect(page.get_by_text("Compared on 80 images")).to_be_visible(timeout=SLOW)
+        winner(page)
+        no_traceback(page)
+        settled(page)
+        return page.url
 
 
 def query(page: Page) -> dict[str, list[str]]:
@@ -82,7 +63,7 @@ def query(page: Page) -> dict[str, list[str]]:
 
 def winner(page: Page, words: str = "A is better than B") -> None:
     """Wait for the headline: a second of computing, beside everything else that a busy machine does."""
-    expect(page.get_by_role("heading", name=words)).to_be_visible(timeout=3 * SLOW)
+    expect(page.get_by_role("heading", name=words)).to_be_visible(timeout=SLOW)
 
 
 def no_traceback(page: Page) -> None:
@@ -303,7 +284,7 @@ class TestWhatIsAmiss:
     def test_is_said(self, app, browser, runs, a, b, said):
         """What cannot be compared, or only in part, is said in words, and nothing breaks."""
         page = browser(f"{app}/Compare?a={runs[a]}&b={runs[b]}")
-        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
+        expect(page.get_by_text(said).first).to_be_visible(timeout=SLOW)
         settled(page)
         no_traceback(page)
         page.close()
@@ -330,7 +311,7 @@ class TestWhatIsAmiss:
     def test_a_link_that_is_wrong(self, app, browser, link, more, said):
         """It shows what it can."""
         page = browser(link + more)
-        expect(page.get_by_text(said).first).to_be_visible(timeout=3 * SLOW)
+        expect(page.get_by_text(said).first).to_be_visible(timeout=SLOW)
         settled(page)
         no_traceback(page)
         page.close()

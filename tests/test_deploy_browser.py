@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, open_browser, start_app
+from browser import ROOT, start_app
 from playwright.sync_api import Locator, Page, expect
 
 from smviz.local import EmbeddedServer
 from smviz.ui.progress import may_deploy
 
 pytestmark = pytest.mark.browser
-
-OPEN = Callable[[str], Page]
-SLOW = 30_000  # milliseconds that a first page may take on a busy machine
 
 
 @pytest.fixture
@@ -30,19 +26,6 @@ def environment(tmp_path) -> dict[str, str | None]:
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "SMVIZ_ALLOW_DEPLOY")
     home = {"HOME": str(tmp_path), "SMVIZ_WORKSPACE": str(tmp_path / "ws"), "AWS_EC2_METADATA_DISABLED": "true"}
     return {**dict.fromkeys(names), **home}
-
-
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    expect.set_options(timeout=SLOW)
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
 
 
 def view(page: Page, name: str) -> None:

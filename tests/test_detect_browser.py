@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -28,8 +28,6 @@ from smviz.store import Run, Store
 
 pytestmark = pytest.mark.browser
 
-SLOW = 30_000
-OPEN = Callable[[str], Page]
 MODEL_FAILS, HALF_A_REPLY, FINE = 0.1, 0.5, 0.9  # what the server's draw of a fault comes to
 S3_KEY = "/bucket/photos/a scene.jpg"
 
@@ -134,19 +132,6 @@ def app(server, bucket, workspace, run) -> Iterator[str]:
     }
     with start_app(ROOT / "streamlit_app.py", environment) as url:
         yield url
-
-
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    expect.set_options(timeout=SLOW)
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
 
 
 def in_region(app: str, **more: str) -> str:
@@ -298,7 +283,6 @@ class TestSeveralImages:
             playwright, arguments=(*camera, f"--use-file-for-fake-video-capture={tmp_path / 'scene.mjpeg'}")
         ) as open_page:
             page = open_page(in_region(app, source="Camera"))
-            page.set_default_timeout(SLOW)
             press(page, "Take Photo")
             title(page, "camera")
             assert shown(page) > 3

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.browser
 ROLE = "arn:aws:iam::000000000000:role/service-role/AmazonSageMaker-ExecutionRole-embedded"
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
 INSTANCES = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.xlarge"}
-SLOW = 30_000
 
 
 def deploy(sagemaker, name: str, model: dict, variant: dict, **config: object) -> None:
@@ -80,10 +79,8 @@ def app(account, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def page(app, playwright) -> Iterator[Page]:
-    expect.set_options(timeout=SLOW)
     with open_browser(playwright, viewport=(1400, 1400)) as open_page:
         opened = open_page("about:blank")
-        opened.set_default_timeout(SLOW)
         yield opened
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browser import ROOT, open_browser, start_app
+from browser import ROOT, open_browser, start_app, until
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pycocotools.coco import COCO
@@ -24,7 +24,6 @@ from smviz.store import Run, Store
 
 pytestmark = pytest.mark.browser
 
-SLOW = 60_000  # milliseconds, on a machine that does other work too
 WIDTH, HEIGHT = 320, 240
 CAR, TRUCK, BUS = range(3)
 NAMES = ("car", "truck", "bus: 20%")
@@ -112,15 +111,8 @@ def browser(playwright):
         yield open_page
 
 
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
-
-
 def errors_of(browser, app: str, run: Run, more: str = "&threshold=0.5") -> Page:
-    page = browser(f"{app}/Evaluate?run={run.id}&section=Errors{more}")
-    page.set_default_timeout(SLOW)
-    return page
+    return browser(f"{app}/Evaluate?run={run.id}&section=Errors{more}")
 
 
 def settled(page: Page) -> None:
@@ -232,7 +224,13 @@ class TestCharts:
 
 
 class TestReview:
-    def test_decisions_are_kept_and_change_the_numbers_and_the_file(self, app, browser, run, home):
+    @pytest.fixture
+    def fresh(self, home, run) -> None:
+        """Nothing is decided yet, also where the test is tried again."""
+        with Store(Path(str(home["SMVIZ_WORKSPACE"]))) as store:
+            store.decide(run.id, dict.fromkeys(store.decisions(run.id)))
+
+    def test_decisions_are_kept_and_change_the_numbers_and_the_file(self, app, browser, run, home, fresh):
         """Two labels are reviewed by keys, kept over a reload and for whoever comes next; the numbers tell before and
         after; the file is what pycocotools reads; undo takes back."""
         page = errors_of(browser, app, run)
@@ -282,7 +280,7 @@ class TestReview:
         expect(queue.locator(".progress")).to_have_text("2 of 5 reviewed")
         settled(page)
         with Store(Path(str(home["SMVIZ_WORKSPACE"]))) as store:
-            assert sorted(store.decisions(run.id).values()) == ["keep", "reject"]
+            assert until(page, lambda: sorted(store.decisions(run.id).values()) == ["keep", "reject"])
         no_traceback(page)
         page.close()
 

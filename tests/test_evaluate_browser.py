@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -29,8 +29,6 @@ from smviz.store import Run, Store
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "streamlit_app.py"
-OPEN = Callable[[str], Page]
-SLOW = 60_000  # milliseconds
 BETWEEN = re.compile(r"\d\.\d{3} – \d\.\d{3}")
 SECTIONS = ("Overview", "Thresholds", "Images", "Errors", "Data set")
 MEANT = {"car": "automobile", "van": "Vans", "ute": "pickup", "truck": "truck"}  # the same objects in other words
@@ -42,35 +40,17 @@ def app(home) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
-
-
 @pytest.fixture(scope="module")
 def run(app, playwright) -> str:
     """A finished run over the sample set; its link."""
     with open_browser(playwright) as open_page:
         page = open_page(f"{app}/Evaluate")
-        page.set_default_timeout(SLOW)
         start = page.get_by_role("button", name="Run 80 images")
         unfold(page, start)
         start.click()
         # Another run of this file may be shown until the new one is there.
-        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("80 of 80 images"), timeout=SLOW)
-        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible(timeout=SLOW)
+        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("80 of 80 images"))
+        expect(page.get_by_text("Precision and recall", exact=True)).to_be_visible()
         page.wait_for_load_state("networkidle")
         return page.url
 
@@ -125,11 +105,11 @@ def open_form(page: Page) -> None:
 def unfold(page: Page, inside: Locator) -> None:
     """Open the form of a new run, which is open where there are no runs."""
     form = page.locator("details", has_text="New run").first
-    expect(form).to_be_visible(timeout=SLOW)
+    expect(form).to_be_visible()
     settled(page)
     if form.get_attribute("open") is None:
         form.locator("summary").click()
-    expect(inside).to_be_visible(timeout=SLOW)
+    expect(inside).to_be_visible()
 
 
 def fill(page: Page, images: list[Path], labels: list[dict[str, object]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,9 +25,7 @@ pytestmark = pytest.mark.browser
 
 APP = Path(__file__).parent / "browser_apps" / "pictures_app.py"
 WORKBENCH = ROOT / "smviz" / "workbench"
-SLOW = 40_000  # milliseconds
 IMAGES, FAILED, GONE = 60, 3, 5
-OPEN = Callable[[str], Page]
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +47,6 @@ def evaluation(home, run) -> Evaluation:
     with workspace(home) as store:
         truth = parse_ground_truth(store.annotations(run.id))
         return judge(truth, store.iter_outcomes(run.id), read_by(run.preset))
-
-
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
 
 
 def workspace(home: dict[str, str | None]) -> Store:

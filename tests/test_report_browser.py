@@ -23,7 +23,6 @@ from smviz.store import Run, Store
 
 pytestmark = pytest.mark.browser
 
-SLOW = 30_000  # milliseconds
 CLASSES = ("car", "<b>van</b> & co")
 IMAGES = 20
 
@@ -54,10 +53,8 @@ def run(home) -> Run:
 def files(home, run, playwright, tmp_path_factory) -> dict[str, Path]:
     """The report as a person makes and downloads it: HTML and JSON."""
     folder = tmp_path_factory.mktemp("downloads")
-    expect.set_options(timeout=SLOW)
     with start_app(ROOT / "streamlit_app.py", home) as url, open_browser(playwright) as open_page:
         page = open_page(f"{url}/Evaluate?run={run.id}&threshold=0.5")
-        page.set_default_timeout(SLOW)
         page.get_by_role("button", name="Report").click()
         make = page.get_by_role("button", name="Make the report")
         expect(make).to_be_visible()

@@ -11,12 +11,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
-from browser import ROOT, open_browser, start_app
+from browser import ROOT, start_app
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from smviz.local import SAMPLES, EmbeddedServer, Faults
@@ -27,8 +27,6 @@ from smviz.ui.outcomes import causes
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "streamlit_app.py"
-OPEN = Callable[[str], Page]
-SLOW = 20_000  # milliseconds that a page or a run may take on a busy machine
 LINK = "Evaluate?region=eu-west-1&endpoint=highway-demo"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
@@ -48,23 +46,6 @@ class Counting(Random):
     def random(self) -> float:
         self.calls += 1
         return super().random()
-
-
-@pytest.fixture
-def browser(playwright) -> Iterator[OPEN]:
-    with open_browser(playwright) as open_page:
-
-        def patient(url: str) -> Page:
-            page = open_page(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import ROOT, open_browser, start_app
+from browser import ROOT, start_app
 from playwright.sync_api import Locator, Page, expect
 
 from smviz.annotations import parse_ground_truth
@@ -27,8 +27,6 @@ from smviz.thresholds import Threshold, Thresholds, dumps, loads, values_of
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "streamlit_app.py"
-OPEN = Callable[[str], Page]
-SLOW = 60_000  # milliseconds
 IMAGE = SAMPLES.images[0].name
 ENDPOINT = "embedded/highway-demo, variant A"
 
@@ -44,20 +42,6 @@ def workspace(home) -> Iterator[Store]:
 def app(home) -> Iterator[str]:
     with start_app(APP, home) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def open_page(playwright) -> Iterator[OPEN]:
-    """Opens pages of one browser, which is shared by this file."""
-    expect.set_options(timeout=SLOW)
-    with open_browser(playwright) as opened:
-
-        def patient(url: str) -> Page:
-            page = opened(url)
-            page.set_default_timeout(SLOW)
-            return page
-
-        yield patient
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +77,13 @@ def run_id(url: str) -> str:
 
 
 @pytest.fixture
-def thresholds(run, open_page, workspace) -> Iterator[Callable[[str], Page]]:
+def thresholds(run, browser, workspace) -> Iterator[Callable[[str], Page]]:
     """Opens the section with further parameters, and waits until everything is there; nothing is saved at first."""
     workspace.forget_thresholds(ENDPOINT)
     opened: list[Page] = []
 
     def show(more: str = "") -> Page:
-        page = open_page(run + more)
+        page = browser(run + more)
         opened.append(page)
         ready(page)
         return page
@@ -160,7 +144,7 @@ def boxes_kept(matches: Matches, values: object) -> int:
 
 
 class TestChoosing:
-    def test_from_the_objective_to_detect(self, run, thresholds, workspace, open_page):
+    def test_from_the_objective_to_detect(self, run, thresholds, workspace, browser):
         """Recall of 0.8 is asked for; what changes stands there in counts and pictures, as the library tells it; the
         thresholds are saved; and Detect has them in force, for a call and for an image of the run, until they are
         switched off or removed."""
@@ -238,9 +222,9 @@ class TestChoosing:
         assert saved.thresholds.overall == Threshold(value, objects=int(matches.positives().sum()))
         assert (saved.thresholds.objective, saved.thresholds.classes) == ("", {})
 
-    def test_an_objective_that_cannot_be_met(self, run, open_page):
+    def test_an_objective_that_cannot_be_met(self, run, browser):
         """It is told how far one gets; another number mends it, and costs have a field each."""
-        page = open_page(f"{run}&objective=recall%3E%3D0.999&ship=One+per+class")
+        page = browser(f"{run}&objective=recall%3E%3D0.999&ship=One+per+class")
         expect(page.get_by_text("No threshold has a recall above")).to_be_visible()
         type_number(page, "Recall", "0.5")
         ready(page)

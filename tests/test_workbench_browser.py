@@ -32,7 +32,6 @@ from smviz.workbench import Part, pack
 
 pytestmark = pytest.mark.browser
 
-SLOW = 30_000  # milliseconds
 WORKBENCH = ROOT / "smviz" / "workbench"
 COUNTED = """([url, layout, state, image]) => loadColumns(url, layout).then((columns) => {
   const list = (object) => Object.fromEntries(Object.entries(object).map(
@@ -235,12 +234,10 @@ def kept(workspace) -> Kept:
 
 @pytest.fixture
 def browser(playwright) -> Iterator[Callable[[str], Page]]:
-    expect.set_options(timeout=SLOW)
     with open_browser(playwright, viewport=(1280, 1400)) as open_page:
 
         def patient(url: str) -> Page:
             page = open_page(url)
-            page.set_default_timeout(SLOW)
             expect(page.locator(".live.bar .number.recall dd")).not_to_have_text("…")
             return page
 
