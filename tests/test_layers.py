@@ -13,6 +13,7 @@ FLOORS = {
     "smviz.boxes": 1,
     "smviz.colours": 1,
     "smviz.database": 1,
+    "smviz.journal": 1,
     "smviz.names": 1,
     "smviz.records": 1,
     "smviz.settings": 1,
