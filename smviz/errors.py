@@ -21,6 +21,7 @@
     │   │   └── NoAnswer        try again later: the call was sent, so that the model has run or still runs
     │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
+    ├── NotAllowed              this person may not do it on this server, or a limit is reached
     └── StoreError              the workspace file cannot be read or written
         ├── UnknownRun
         └── RunAtWork           try again later: another process works on the run
@@ -161,6 +162,10 @@ class ModelError(EndpointError):
         self.log = log
         self.log_url = log_url
         self.passing = status in {429, 502, 503, 504}
+
+
+class NotAllowed(SmvizError):
+    """This person may not do it on this server, or a limit is reached."""
 
 
 class StoreError(SmvizError):

@@ -19,6 +19,7 @@ FLOORS = {
     "smviz.settings": 1,
     "smviz.sources": 1,
     "smviz.thresholds": 1,
+    "smviz.access": 2,
     "smviz.annotations": 2,
     "smviz.charts": 2,
     "smviz.cutoffs": 2,
