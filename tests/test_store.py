@@ -1024,7 +1024,7 @@ class TestOpening:
 
     def test_locked(self, tmp_path, monkeypatch):
         """A file that another program keeps locked is an error after a while, not a hang."""
-        monkeypatch.setattr("smviz.database.BUSY_SECONDS", 0.2)
+        monkeypatch.setattr("smviz.database.writing.BUSY_SECONDS", 0.2)
         Store(tmp_path).close()
         with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")

@@ -11,20 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from smviz.database import Database, Told, Transaction
-from smviz.errors import StoreError, UnknownRun
+from smviz.database import Database, ReadOnlyDatabase, Told, Transaction
+from smviz.errors import UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.store import creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
+from smviz.store.folder import FILE_NAME, check_shared, make_folder
 from smviz.store.keys import key_prefix
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json, undamaged
 from smviz.store.schema import MIGRATIONS
 from smviz.store.shipping import SavedThresholds
 from smviz.thresholds import Thresholds
-
-FILE_NAME = "workspace.db"
 
 
 class Store:
@@ -34,18 +33,27 @@ class Store:
         StoreError: from every method, when the file cannot be opened, read or written.
     """
 
-    def __init__(self, folder: Path, clock: Clock = time.time) -> None:
-        """Open the workspace in `folder`, made when missing; `clock` tells when claims lapse."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"The workspace folder {folder} cannot be made ({error.strerror}).",
-                "Check that the folder above it can be written to, or set SMVIZ_WORKSPACE to another folder.",
-            ) from error
+    def __init__(self, folder: Path, clock: Clock = time.time, *, read_only: bool = False, alone: bool = False) -> None:
+        """Open the workspace in `folder`.
+
+        Args:
+            folder: made when missing.
+            clock: tells when claims lapse.
+            read_only: nothing is made, migrated or locked, and every change raises `StoreError`; the folder may be on a
+                disk that cannot be written, or somebody else's.
+            alone: nothing stays beside the file once it is closed, so that its folder can be given away.
+
+        Raises:
+            StoreError: when the file cannot be opened; one that is only read must exist and have the newest schema.
+        """
         self.folder = folder
         self._clock = clock
-        self._database = Database(folder / FILE_NAME, MIGRATIONS)
+        if read_only:
+            check_shared(folder)
+            self._database: Database = ReadOnlyDatabase(folder / FILE_NAME, MIGRATIONS)
+            return
+        make_folder(folder)
+        self._database = Database(folder / FILE_NAME, MIGRATIONS, alone)
         try:
             creating.sweep(self._database)
         except BaseException:
