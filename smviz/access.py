@@ -10,16 +10,22 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from smviz.errors import BadSetting, NotAllowed
 
 _ADDRESS = re.compile(r"[^\s@\"<>,;*\x00-\x1f\x7f]+@[^\s@\"<>,;*\x00-\x1f\x7f]+")
 _DOMAIN = re.compile(r"\*?@([^\s@\"<>,;*\x00-\x1f\x7f]+)")
 _BYTES, _PIXELS = 1_000_000, 1_000_000
+_FORWARDED = re.compile(
+    r"forwarded|via|cdn-loop|x-forwarded(-.*)?|x-real-ip|x-original-.*|(x-|true-|x-cluster-)client-ip|x-amzn-.*"
+    r"|x-envoy-.*|x-appengine-.*|x-arr-.*|(cf|fly|fastly|ngrok)-.*"
+)
 OPERATOR = "Ask whoever runs this server"
 
 
@@ -107,6 +113,16 @@ class Policy:
         found = {name: _given(name, table, environment) for name in known}
         values: dict[str, Any] = {name: _READERS[name](label, value) for name, (label, value) in found.items() if label}
         return cls(**values)
+
+    def for_visitors(self) -> Policy:
+        """The same with limits where none are set: visitors are anybody, and the demo runs on this machine."""
+        return replace(
+            self,
+            requests_per_minute=self.requests_per_minute or 240,
+            images_per_run=self.images_per_run or 500,
+            megapixels=self.megapixels or 40,
+            megabytes=self.megabytes or 20,
+        )
 
     def role_of(self, address: str) -> Role | None:
         """The role of an address, or None for one on no list.
@@ -219,6 +235,26 @@ class Policy:
         )
 
 
+def is_local(bound: str | None, headers: Mapping[str, str], remote: str | None) -> bool:
+    """Whether a request comes from the person at this very machine.
+
+    A server that listens on loopback only may stand behind a proxy that everybody reaches. One that passes headers on
+    is known by them, or by the Host that the browser asked for; one that does not, by the Origin, which browsers send
+    with every WebSocket. A page elsewhere whose name resolves to 127.0.0.1 is known by its Host as well.
+
+    Args:
+        bound: the address that the server listens on; None where it is every one.
+        headers: of the request.
+        remote: the address that the connection comes from; None where Streamlit found it to be loopback.
+    """
+    named = {name.lower(): value for name, value in headers.items()}
+    if any(_FORWARDED.fullmatch(name) for name in named):
+        return False
+    origin = [_host(named["origin"])] if "origin" in named else []
+    hosts = [bound or "", _host(f"//{named.get('host', '')}"), *origin, *([] if remote is None else [remote])]
+    return all(_is_loopback(host) for host in hosts)
+
+
 def folded(address: str) -> str:
     """The address with A to Z in lower case and all else as it is.
 
@@ -226,6 +262,20 @@ def folded(address: str) -> str:
     would be "k".
     """
     return address.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _place(setting: str) -> str:

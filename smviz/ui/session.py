@@ -1,0 +1,187 @@
+"""Who uses this session, what the server's operator allows, and which workspace is looked at.
+
+Decided anew at every rerun, so that a person who is taken off the list is out at the next click. Whatever cannot be
+told is told apart in favour of the server: a request without headers is nobody's, a setting that is wrong lets nobody
+in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from smviz.access import LOCAL, OPERATOR, VISITOR, Person, Policy, Role, is_local
+from smviz.errors import BadSetting, NotAllowed
+from smviz.journal import event
+from smviz.settings import Settings
+
+SHARED = "shared"
+MOST_VISITORS = 50  # at once; each has a temporary workspace
+
+
+def person() -> Person:
+    """Who uses this session.
+
+    Raises:
+        NotAllowed: when the person has yet to log in, is on no list, or the server is not set up.
+    """
+    table = _secrets()
+    if "auth" not in table:
+        return LOCAL if _is_local() else VISITOR
+    claims = st.user.to_dict()
+    if claims.get("is_logged_in") is not True:
+        raise NotAllowed("Nobody is logged in.", "Log in.")
+    address = str(claims.get("email") or "")
+    role = _policy(table).role_of(address) if str(claims.get("email_verified", True)).lower() != "false" else None
+    if role is None:
+        raise NotAllowed("This address is on no list of this server.", f"{OPERATOR} to be put on one.")
+    return Person(address, str(claims.get("name") or address), role)
+
+
+def has_login() -> bool:
+    """Whether people log in on this server.
+
+    Raises:
+        NotAllowed: when the server is not set up.
+    """
+    return "auth" in _secrets()
+
+
+def logged_in() -> bool:
+    """Whether somebody is logged in, on a list or not.
+
+    Raises:
+        NotAllowed: when the server is not set up.
+    """
+    return has_login() and st.user.to_dict().get("is_logged_in") is True
+
+
+def policy() -> Policy:
+    """What the operator allows; a visitor has limits even where none are set.
+
+    Raises:
+        NotAllowed: when the server is not set up.
+    """
+    found = _policy(_secrets())
+    return found.for_visitors() if person().visitor else found
+
+
+def replaying() -> bool:
+    """Whether this server shows the shared runs of a folder, and nothing else."""
+    return Settings.from_environment().replay is not None
+
+
+def in_shared_space() -> bool:
+    """Whether the shared runs are looked at, and not the person's own."""
+    who = person()
+    return not who.visitor and (who.role is Role.VIEWER or st.query_params.get("space") == SHARED)
+
+
+def read_only() -> bool:
+    """Whether what is looked at can only be looked at: a replay, or the shared runs."""
+    return replaying() or in_shared_space()
+
+
+def workspace_folder() -> Path:
+    """The folder of the runs that are looked at."""
+    settings, who = Settings.from_environment(), person()
+    if settings.replay is not None:
+        return settings.replay
+    if who.visitor:
+        return _visitors_workspace().folder
+    if in_shared_space():
+        return settings.workspace / SHARED
+    return settings.workspace if who.local else settings.workspace / "people" / who.key
+
+
+def _is_local() -> bool:
+    """Whether the one person is at this machine; a thread that belongs to no session is nobody's."""
+    if not runtime.exists():  # no server: a script or a test calls
+        return True
+    if get_script_run_ctx() is None:
+        return False
+    bound = st.get_option("server.address")
+    if st.get_option("global.appTest"):
+        return bound is None or is_local(bound, {"Host": "localhost"}, None)
+    headers = {name: ", ".join(st.context.headers.get_all(name)) for name in st.context.headers}
+    return is_local(bound, headers, st.context.ip_address)
+
+
+def _secrets() -> Mapping[str, Any]:
+    """The tables of secrets.toml; empty where there is no such file.
+
+    Raises:
+        NotAllowed: when there is one and it cannot be read.
+    """
+    try:
+        return st.secrets.to_dict()
+    except StreamlitSecretNotFoundError as error:
+        if not _secrets_files():
+            return {}
+        raise _not_set_up(error) from error
+
+
+def _secrets_files() -> list[Path]:
+    return [Path(name) for name in st.get_option("secrets.files") if Path(name).exists()]
+
+
+def _policy(table: Mapping[str, Any]) -> Policy:
+    given = table.get("smviz", {})
+    try:
+        if not isinstance(given, Mapping):
+            raise BadSetting("smviz in secrets.toml is no table.", "Write [smviz] on a line of its own.")
+        return Policy.read(given, os.environ)
+    except BadSetting as error:
+        raise _not_set_up(error) from error
+
+
+class VisitorsWorkspace:
+    """A folder that is gone when its visitor is, or at the latest when the server ends."""
+
+    _count = 0
+    _lock = Lock()
+
+    def __init__(self) -> None:
+        """Make the folder.
+
+        Raises:
+            NotAllowed: when there are too many already.
+        """
+        with self._lock:
+            if VisitorsWorkspace._count >= MOST_VISITORS:
+                raise NotAllowed("Too many visitors are here just now.", "Come back in a few minutes.")
+            VisitorsWorkspace._count += 1
+        self._held = TemporaryDirectory(prefix="smviz-visitor-", ignore_cleanup_errors=True)
+        self.folder = Path(self._held.name)
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it; once only."""
+        with self._lock:
+            VisitorsWorkspace._count -= 1
+        self._held.cleanup()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=VisitorsWorkspace.remove)
+def _visitors_workspace() -> VisitorsWorkspace:
+    return VisitorsWorkspace()
+
+
+@st.cache_resource(show_spinner=False)
+def _tell(message: str) -> None:
+    """One line of the log, and not one at every rerun."""
+    event("setting", "error", message=message)
+
+
+def _not_set_up(error: Exception) -> NotAllowed:
+    """What a person is told; what is wrong is for the operator alone."""
+    _tell(str(error))
+    return NotAllowed("This server is not set up.", f"{OPERATOR}: its log says what is wrong.")
