@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+from streamlit import config, runtime
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -37,11 +37,11 @@ def person() -> Person:
     table = _secrets()
     if "auth" not in table:
         return LOCAL if _is_local() else VISITOR
-    claims = st.user.to_dict()
+    allowed, claims = _policy(table), st.user.to_dict()
     if claims.get("is_logged_in") is not True:
         raise NotAllowed("Nobody is logged in.", "Log in.")
     address = str(claims.get("email") or "")
-    role = _policy(table).role_of(address) if str(claims.get("email_verified", True)).lower() != "false" else None
+    role = allowed.role_of(address) if str(claims.get("email_verified", True)).lower() != "false" else None
     if role is None:
         raise NotAllowed("This address is on no list of this server.", f"{OPERATOR} to be put on one.")
     return Person(address, str(claims.get("name") or address), role)
@@ -109,8 +109,8 @@ def _is_local() -> bool:
         return True
     if get_script_run_ctx() is None:
         return False
-    bound = st.get_option("server.address")
-    if st.get_option("global.appTest"):
+    bound = config.get_option("server.address")
+    if config.get_option("global.appTest"):
         return bound is None or is_local(bound, {"Host": "localhost"}, None)
     headers = {name: ", ".join(st.context.headers.get_all(name)) for name in st.context.headers}
     return is_local(bound, headers, st.context.ip_address)
@@ -131,7 +131,7 @@ def _secrets() -> Mapping[str, Any]:
 
 
 def _secrets_files() -> list[Path]:
-    return [Path(name) for name in st.get_option("secrets.files") if Path(name).exists()]
+    return [Path(name) for name in config.get_option("secrets.files") if Path(name).exists()]
 
 
 def _policy(table: Mapping[str, Any]) -> Policy:
