@@ -22,6 +22,7 @@
     │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
     ├── NotAllowed              this person may not do it on this server, or a limit is reached
+    │   └── NotSetUp            the operator's settings are wrong, so that nobody may do anything
     └── StoreError              the workspace file cannot be read or written
         ├── UnknownRun
         └── RunAtWork           try again later: another process works on the run
@@ -166,6 +167,10 @@ class ModelError(EndpointError):
 
 class NotAllowed(SmvizError):
     """This person may not do it on this server, or a limit is reached."""
+
+
+class NotSetUp(NotAllowed):
+    """The operator's settings are wrong, so that nobody may do anything; what is wrong stands in the log."""
 
 
 class StoreError(SmvizError):

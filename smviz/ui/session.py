@@ -20,7 +20,7 @@ from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from smviz.access import LOCAL, OPERATOR, VISITOR, Person, Policy, Role, is_local
-from smviz.errors import BadSetting, NotAllowed
+from smviz.errors import BadSetting, NotAllowed, NotSetUp
 from smviz.journal import event
 from smviz.settings import Settings
 
@@ -32,7 +32,8 @@ def person() -> Person:
     """Who uses this session.
 
     Raises:
-        NotAllowed: when the person has yet to log in, is on no list, or the server is not set up.
+        NotAllowed: when the person has yet to log in, or is on no list.
+        NotSetUp: when the operator's settings are wrong.
     """
     table = _secrets()
     if "auth" not in table:
@@ -51,7 +52,7 @@ def has_login() -> bool:
     """Whether people log in on this server.
 
     Raises:
-        NotAllowed: when the server is not set up.
+        NotSetUp: when the operator's settings are wrong.
     """
     return "auth" in _secrets()
 
@@ -60,7 +61,7 @@ def logged_in() -> bool:
     """Whether somebody is logged in, on a list or not.
 
     Raises:
-        NotAllowed: when the server is not set up.
+        NotSetUp: when the operator's settings are wrong.
     """
     return has_login() and st.user.to_dict().get("is_logged_in") is True
 
@@ -69,7 +70,7 @@ def policy() -> Policy:
     """What the operator allows; a visitor has limits even where none are set.
 
     Raises:
-        NotAllowed: when the server is not set up.
+        NotSetUp: when the operator's settings are wrong.
     """
     found = _policy(_secrets())
     return found.for_visitors() if person().visitor else found
@@ -120,7 +121,7 @@ def _secrets() -> Mapping[str, Any]:
     """The tables of secrets.toml; empty where there is no such file.
 
     Raises:
-        NotAllowed: when there is one and it cannot be read.
+        NotSetUp: when there is one and it cannot be read.
     """
     try:
         return st.secrets.to_dict()
@@ -181,7 +182,7 @@ def _tell(message: str) -> None:
     event("setting", "error", message=message)
 
 
-def _not_set_up(error: Exception) -> NotAllowed:
+def _not_set_up(error: Exception) -> NotSetUp:
     """What a person is told; what is wrong is for the operator alone."""
     _tell(str(error))
-    return NotAllowed("This server is not set up.", f"{OPERATOR}: its log says what is wrong.")
+    return NotSetUp("This server is not set up.", f"{OPERATOR}: its log says what is wrong.")
