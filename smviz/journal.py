@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import os
 import re
+import secrets
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from smviz.errors import BadSetting
 
@@ -25,38 +28,42 @@ Threshold = Literal["info", "warning", "error", "off"]
 HIDDEN = "[hidden]"
 LONGEST = 16_000  # characters of one fact: a traceback fits, a reply's body does not
 
+# Every repetition below is bounded, so that no text, however it is made, takes long to scrub.
 _SECRET_NAME = (
-    r"[\w.-]*(?:secret|token|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential"
-    r"|authorization|cookie)[\w.-]*"
+    r"[\w.-]{0,40}(?:secret|token|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential"
+    r"|authorization|cookie)[\w.-]{0,40}"
 )
 # Each of these is one way in which a secret is written down. The order matters: a whole header before its parts.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", HIDDEN),
-        (r"(?i)\b(authorization|(?:set-)?cookie)(\\?[\"']?\s*[:=]\s*)(?!\[hidden\])[^\r\n]+", rf"\1\2{HIDDEN}"),
-        (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{8,}", rf"\1 {HIDDEN}"),
+        (r"(?s)-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.{0,9000}?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)", HIDDEN),
+        (r"(?i)\b(authorization|(?:set-)?cookie)(\\?[\"']?\s{0,9}[:=]\s{0,9})(?!\[hidden\])[^\r\n]+", rf"\1\2{HIDDEN}"),
+        (r"(?i)\b(bearer|basic)\s{1,9}[A-Za-z0-9+/=._~-]{8,}", rf"\1 {HIDDEN}"),
         (r"AWS4-HMAC-SHA256[^\r\n\"']*", HIDDEN),
-        (r"(?i)([?&;](?:x-amz-[\w-]+|awsaccesskeyid|signature|code|state|sig)=)[^&\s\"'<>]+", rf"\1{HIDDEN}"),
+        (r"(?i)([?&;](?:x-amz-[\w-]{1,40}|awsaccesskeyid|signature|code|state|sig)=)[^&\s\"'<>]+", rf"\1{HIDDEN}"),
         (
-            rf"(?i)\b({_SECRET_NAME})(\\?[\"']?\s*(?:[:=]|=>)\s*)(?!\[hidden\])"
+            rf"(?i)\b({_SECRET_NAME})(\\?[\"']?\s{{0,9}}(?:[:=]|=>)\s{{0,9}})(?!\[hidden\])"
             r"(?:\\?\"[^\"\r\n]*\"?|\\?'[^'\r\n]*'?|[^\s,;&\"'<>(){}]+)",
             rf"\1\2{HIDDEN}",
         ),
-        (r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", HIDDEN),  # a JSON Web Token
+        (r"\beyJ[\w-]{8,9000}\.[\w-]{1,9000}(?:\.[\w-]*)*", HIDDEN),  # a JSON Web Token
         (r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}", HIDDEN),
         # a secret access key is 40 characters of base64; a SHA-1, 40 of hexadecimal, stays
         (r"(?<![\w/+=.-])(?=\S{0,39}[A-Z])(?=\S{0,39}[a-z])(?=\S{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=.-])", HIDDEN),
         (r"(?<![\w/+=])(?=[\w/+-]{0,99}[A-Z])[A-Za-z0-9/+=_-]{100,}", HIDDEN),  # a session token, an encoded body
-        (r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@", rf"\1{HIDDEN}@"),
-        (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "[address]"),
+        (r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"']{1,200}@", rf"\1{HIDDEN}@"),
+        (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}", "[address]"),
     )
 )
 _DATA_FILE = re.compile(
-    r"(?i)(?:(?<=[\"'])[^\"'\r\n]*|[^\s\"'<>|]*)"
+    r"(?i)(?:(?<=[\"'])[^\"'\r\n]{0,400}|(?<![^\s\"'<>|])[^\s\"'<>|]{0,400})"
     r"\.(?:jpe?g|png|webp|bmp|tiff?|gif|avif|heic|zip|jsonl?|csv|xml|txt|ya?ml|parquet|manifest|tgz|gz)\b"
 )
+_NAMES_A_SECRET = re.compile(f"(?i){_SECRET_NAME}")
+_NUMBER = "_journal_number"
 _hidden: set[str] = set()
+_told: set[str] = set()
 
 
 def event(kind: str, /, level: Level = "info", **facts: object) -> None:
@@ -90,9 +97,43 @@ def threshold(environment: Mapping[str, str] = os.environ) -> Threshold:
     )
 
 
+def uncaught(error: BaseException, **facts: object) -> str:
+    """Write an error that nothing caught, with its scrubbed traceback, and return the number it is found by.
+
+    The same error is written once, however often it is given.
+    """
+    number: str | None = getattr(error, _NUMBER, None)
+    if number is None:
+        number = secrets.token_hex(4)
+        with contextlib.suppress(AttributeError):  # an exception with slots
+            setattr(error, _NUMBER, number)
+        event("error", level="error", number=number, kind=type(error).__name__, **facts, traceback=told(error))
+    return number
+
+
+def take_over(environment: Mapping[str, str] = os.environ) -> None:
+    """Let nothing secret pass into what this process logs by other ways either.
+
+    Every record of Python's logging is scrubbed, of whichever library; an error that ends a thread becomes an event;
+    and the environment's values whose names say that they are secret are never written.
+    """
+    hide_named(environment)
+    logging.setLogRecordFactory(_ScrubbedRecord)
+    threading.excepthook = _thread_ended
+
+
 def hide(*values: str) -> None:
     """Never write these values, wherever they turn up. What is shorter than 8 characters is not taken for a secret."""
     _hidden.update(value for value in values if len(value) >= 8)
+
+
+def hide_named(table: Mapping[str, object]) -> None:
+    """Never write the values of a table whose names say that they are secret, nor those of the tables within."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            hide_named(value)
+        elif isinstance(value, str) and _NAMES_A_SECRET.fullmatch(name):
+            hide(value)
 
 
 def scrub(text: str) -> str:
@@ -128,7 +169,23 @@ def _tell_once(sentence: str) -> None:
         _write({"level": "warning", "event": "setting", "message": sentence})
 
 
-_told: set[str] = set()
+class _ScrubbedRecord(logging.LogRecord):
+    """A record of Python's logging without anything secret in its message and traceback."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.name == "uvicorn.access":  # its formatter takes the five arguments apart
+            self.args = tuple(_plain(value) for value in self.args or ())
+        else:
+            with contextlib.suppress(TypeError, ValueError, KeyError):  # a message that does not fit its arguments
+                self.msg, self.args = scrub(self.getMessage()), ()
+        if self.exc_info and self.exc_info[1] is not None:
+            self.exc_text = told(self.exc_info[1])
+
+
+def _thread_ended(what: threading.ExceptHookArgs) -> None:
+    if what.exc_value is not None:
+        uncaught(what.exc_value, thread=what.thread.name if what.thread else "")
 
 
 def _write(facts: Mapping[str, object]) -> None:

@@ -31,6 +31,7 @@ FLOORS = {
     "smviz.image_sets": 2,
     "smviz.images": 2,
     "smviz.intervals": 2,
+    "smviz.headers": 2,
     "smviz.limiter": 2,
     "smviz.local": 2,
     "smviz.matching": 2,
@@ -60,24 +61,25 @@ FLOORS = {
     "smviz.workbench": 4,
     "smviz.cli": 5,
     "smviz.__main__": 5,
+    "serve": 5,
     "streamlit_app": 5,
     "pages": 5,
 }
 DOORS = {"smviz.sagemaker", "smviz.store", "smviz.local"}  # these know no neighbour, and no neighbour knows them
 VENDORS = {
-    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
+    "streamlit": {"serve", "streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
     "boto3": {"smviz.sagemaker"},
     "botocore": {"smviz.sagemaker"},
     "sqlite3": {"smviz.database"},
     "onnxruntime": {"smviz.local"},
-    "starlette": {"smviz.local"},
+    "starlette": {"serve", "smviz.local"},
     "uvicorn": {"smviz.local"},
     "plotly": {"smviz.charts"},
 }
 
 
 def sources() -> list[Path]:
-    return [*ROOT.glob("smviz/**/*.py"), ROOT / "streamlit_app.py", *ROOT.glob("pages/*.py")]
+    return [*ROOT.glob("smviz/**/*.py"), ROOT / "serve.py", ROOT / "streamlit_app.py", *ROOT.glob("pages/*.py")]
 
 
 def room_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from smviz.errors import EndpointError, ModelError, SmvizError
+from smviz.ui import mishaps
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
 
@@ -31,6 +32,7 @@ _STYLE = """<style>
 
 def start_page(title: str) -> Chosen:
     """Draw the head and menu of a page and return what is connected. A page calls this first."""
+    mishaps.stand_by()
     st.set_page_config(page_title=f"{title} · smviz", page_icon=str(ICON), layout="wide")
     st.html(_STYLE)
     with shown_errors():
