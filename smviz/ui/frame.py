@@ -10,8 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from smviz.access import Person, Role
 from smviz.errors import EndpointError, ModelError, SmvizError
 from smviz.ui import mishaps
+from smviz.ui import login, session
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
 
@@ -22,6 +24,11 @@ PAGES = {
     "Detect": ("pages/2_Detect.py", ":material/center_focus_strong:"),
     "Evaluate": ("pages/3_Evaluate.py", ":material/analytics:"),
     "Compare": ("pages/4_Compare.py", ":material/compare:"),
+}
+_MAY = {
+    Role.VIEWER: "sees the shared runs.",
+    Role.USER: "calls endpoints and has runs of their own.",
+    Role.OWNER: "also deploys, deletes and shares.",
 }
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }
@@ -46,7 +53,8 @@ def start_page(title: str) -> Chosen:
 def page_link(page: str, label: str, chosen: Chosen, extra: Mapping[str, str] | None = None) -> None:
     """A link to a page that keeps what is connected; `extra` are further query parameters."""
     path, icon = PAGES[page]
-    st.page_link(path, label=label, icon=icon, query_params={**chosen.link(), **(extra or {})})
+    space = {"space": session.SHARED} if st.query_params.get("space") == session.SHARED else {}
+    st.page_link(path, label=label, icon=icon, query_params={**chosen.link(), **space, **(extra or {})})
 
 
 def connection_bar(chosen: Chosen) -> Chosen:
