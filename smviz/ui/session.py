@@ -42,7 +42,9 @@ def person() -> Person:
     if claims.get("is_logged_in") is not True:
         raise NotAllowed("Nobody is logged in.", "Log in.")
     address = str(claims.get("email") or "")
-    role = allowed.role_of(address) if str(claims.get("email_verified", True)).lower() != "false" else None
+    if str(claims.get("email_verified", True)).lower() == "false":
+        raise NotAllowed("The provider has not verified that this address is yours.", "Verify it there, and come back.")
+    role = allowed.role_of(address)
     if role is None:
         raise NotAllowed("This address is on no list of this server.", f"{OPERATOR} to be put on one.")
     return Person(address, str(claims.get("name") or address), role)
