@@ -12,8 +12,7 @@ import streamlit as st
 
 from smviz.access import Person, Role
 from smviz.errors import EndpointError, ModelError, SmvizError
-from smviz.ui import mishaps
-from smviz.ui import login, session
+from smviz.ui import login, mishaps, session
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
 
@@ -38,16 +37,62 @@ _STYLE = """<style>
 
 
 def start_page(title: str) -> Chosen:
-    """Draw the head and menu of a page and return what is connected. A page calls this first."""
+    """Draw the head and menu of a page and return what is connected. A page calls this first.
+
+    The script ends here for whoever may not come in.
+    """
     mishaps.stand_by()
     st.set_page_config(page_title=f"{title} · smviz", page_icon=str(ICON), layout="wide")
     st.html(_STYLE)
+    arrived = login.gate(title)
+    if arrived is not None:
+        st.switch_page(PAGES[arrived.page][0], query_params=arrived.query)
     with shown_errors():
-        chosen = restored()
+        chosen, who = restored(), session.person()
     with st.container(horizontal=True, key="menu", gap="small", vertical_alignment="center"):
         for name in PAGES:
             page_link(name, name, chosen)
+        if who.address:
+            _personal(who)
+    if who.visitor and not session.replaying():
+        _visitor_line()
     return chosen
+
+
+def _personal(who: Person) -> None:
+    """Whose runs are shown, who is logged in, and the way out."""
+    st.space("stretch")
+    if who.role > Role.VIEWER and not session.replaying():
+        shown = "Shared" if session.in_shared_space() else "My runs"
+        st.segmented_control(
+            "Runs",
+            ["My runs", "Shared"],
+            default=shown,
+            required=True,
+            label_visibility="collapsed",
+            key=f"space while {shown} are shown",
+            on_change=_change_space,
+        )
+    with st.popover(plain(who.name), icon=":material/account_circle:", type="tertiary"):
+        st.text(who.address)
+        st.caption(f"{who.role.name.title()}: {_MAY[who.role]}")
+        if st.button("Log out", icon=":material/logout:", width="stretch"):
+            login.log_out()
+
+
+def _change_space() -> None:
+    if session.in_shared_space():
+        st.query_params.pop("space", None)
+    else:
+        st.query_params["space"] = session.SHARED
+
+
+def _visitor_line() -> None:
+    st.info(
+        "Nobody can log in on this server, so AWS is not called: the demo endpoint works, and what you do here is gone "
+        "when you leave. To call your endpoints, set `[auth]` in .streamlit/secrets.toml, as docs/hosting.md tells.",
+        icon=":material/science:",
+    )
 
 
 def page_link(page: str, label: str, chosen: Chosen, extra: Mapping[str, str] | None = None) -> None:
