@@ -75,14 +75,15 @@ class Policy:
     Attributes:
         owners, users, viewers: e-mail addresses; "@example.com" or "*@example.com" is everybody of exactly that domain.
         regions: the AWS regions that may be called; empty for all.
-        endpoints: shell patterns of the endpoints' names; empty for all endpoints of the allowed regions.
+        endpoints: shell patterns of the endpoints' names, in upper and lower case as AWS has them; empty for all of the
+            allowed regions.
         s3_prefixes: places in S3 that may be read and written, as "s3://bucket/prefix" or a shell pattern; empty for
             none, for the server's credentials may read more than its users should.
-        requests_per_minute: calls of endpoints per person; 0 for any number, as below.
+        requests_per_minute: calls of endpoints per person, and of all visitors together; 0 for any number, as below.
         images_per_run: images of one run.
         megapixels: millions of pixels of one image.
         megabytes: millions of bytes of one image file.
-        usd_per_day: what each person's calls may cost in a day (UTC), as far as the price is known.
+        usd_per_day: what the calls of all persons together may cost in a day (UTC), as far as a price is known.
     """
 
     owners: tuple[str, ...] = ()
@@ -152,7 +153,7 @@ class Policy:
         if person.role < needed:
             raise NotAllowed(
                 f"A {person.role.name.lower()} may not {action}; it takes the role of {_a(needed)}.",
-                f"{OPERATOR} for that role: `{needed.name.lower()}s`, {_place(needed.name.lower() + 's')}.",
+                f"{OPERATOR} for that role: `{needed.name.lower()}s`, {place_of(needed.name.lower() + 's')}.",
             )
 
     def check_region(self, person: Person, region: str) -> None:
@@ -231,7 +232,7 @@ class Policy:
     @staticmethod
     def _too_much(setting: str, what: str, limit: str) -> NotAllowed:
         return NotAllowed(
-            f"{what}; this server takes {limit} at most.", f"{OPERATOR} for more: `{setting}`, {_place(setting)}."
+            f"{what}; this server takes {limit} at most.", f"{OPERATOR} for more: `{setting}`, {place_of(setting)}."
         )
 
 
@@ -278,7 +279,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _place(setting: str) -> str:
+def place_of(setting: str) -> str:
+    """Where the operator sets it."""
     return f"in [smviz] of .streamlit/secrets.toml, or SMVIZ_{setting.upper()}"
 
 
@@ -289,7 +291,7 @@ def _a(role: Role) -> str:
 def _off_the_list(setting: str, what: str, allowed: tuple[str, ...]) -> NotAllowed:
     return NotAllowed(
         f"{what}: `{setting}` allows {', '.join(allowed) or 'none'}.",
-        f"{OPERATOR} to allow it: `{setting}`, {_place(setting)}.",
+        f"{OPERATOR} to allow it: `{setting}`, {place_of(setting)}.",
     )
 
 

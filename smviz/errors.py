@@ -22,6 +22,7 @@
     │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
     ├── NotAllowed              this person may not do it on this server, or a limit is reached
+    │   ├── LimitReached        try again later: the calls of this minute, or the money of this day, are used up
     │   └── NotSetUp            the operator's settings are wrong, so that nobody may do anything
     └── StoreError              the workspace file cannot be read or written
         ├── UnknownRun
@@ -167,6 +168,12 @@ class ModelError(EndpointError):
 
 class NotAllowed(SmvizError):
     """This person may not do it on this server, or a limit is reached."""
+
+
+class LimitReached(NotAllowed):
+    """The calls of this minute, or the money of this day, are used up."""
+
+    passing = True
 
 
 class NotSetUp(NotAllowed):
