@@ -20,6 +20,7 @@ check: $(VENV)/dev
 	$(BIN) -m mypy
 	$(BIN) -m mypy streamlit_app.py pages/*.py
 	$(BIN) -m pytest tests/test_layers.py
+	$(BIN) .ci/audit.py requirements.txt requirements-dev.txt
 
 bench: $(VENV)/bench chromium
 	$(BIN) -m benchmarks
