@@ -33,6 +33,9 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }
 [data-testid="stHeader"] { background: transparent; }
 .st-key-menu { border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding-bottom: .4rem; }
+[data-testid="stBaseButton-primary"] { color: light-dark(#fff, #06211d); }
+.st-key-visitor { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#fef3c7, #2a2313); }
+.st-key-visitor [data-testid="stCaptionContainer"] { color: light-dark(#713f12, #fcd34d); }
 </style>"""
 
 
@@ -88,11 +91,11 @@ def _change_space() -> None:
 
 
 def _visitor_line() -> None:
-    st.info(
-        "Nobody can log in on this server, so AWS is not called: the demo endpoint works, and what you do here is gone "
-        "when you leave. To call your endpoints, set `[auth]` in .streamlit/secrets.toml, as docs/hosting.md tells.",
-        icon=":material/science:",
-    )
+    with st.container(key="visitor"):
+        st.caption(
+            ":material/science: **Demo only.** Nobody can log in here, so AWS is not called. To call your endpoints, set "
+            "up `[auth]` in .streamlit/secrets.toml: docs/hosting.md tells how."
+        )
 
 
 def page_link(page: str, label: str, chosen: Chosen, extra: Mapping[str, str] | None = None) -> None:

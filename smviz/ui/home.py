@@ -8,7 +8,7 @@ from smviz import drawing
 from smviz.colours import class_colours
 from smviz.local import SAMPLES
 from smviz.store import Run
-from smviz.ui import answers
+from smviz.ui import answers, session
 from smviz.ui.choice import Chosen, preset_of, with_variant
 from smviz.ui.frame import page_link, plain, status_badge
 from smviz.ui.resources import EMBEDDED, described, prepared
@@ -16,14 +16,27 @@ from smviz.ui.runs import run_label
 
 SHOWN_FROM = 0.35  # confidence
 RUNS_SHOWN = 8
+STEPS = (
+    ("Endpoint", "Choose an endpoint", "Region, variant, class labels, and one test call"),
+    ("Detect", "Look at one image", "Its boxes, a confidence slider that answers at once, every detection listed"),
+    ("Evaluate", "Judge it on many images", "COCO's numbers, curves, the best threshold, every miss and mistake"),
+    ("Compare", "Compare two runs", "Which is better, beyond chance, and the images that tell them apart"),
+)
+SHARED_STEPS = (
+    ("Detect", "Look at one image", "Its boxes as the endpoint answered then, with a confidence slider"),
+    ("Evaluate", "See how good it is", "COCO's numbers, curves, the best threshold, every miss and mistake"),
+    ("Compare", "Compare two runs", "Which is better, beyond chance, and the images that tell them apart"),
+)
 
 
 def connected(chosen: Chosen) -> None:
-    """What is connected now.
+    """What is connected now; nothing is, where there is only something to look at.
 
     Raises:
         EndpointError: when it cannot be described.
     """
+    if session.read_only():
+        return
     if chosen.endpoint is None:
         st.info("No endpoint is chosen yet.", icon=":material/dns:")
         return
@@ -35,19 +48,14 @@ def connected(chosen: Chosen) -> None:
             st.badge(chosen.place, icon=":material/location_on:", color="gray")
         if chosen.region == EMBEDDED:
             st.caption(
-                "A server on this machine that speaks SageMaker's wire protocol and runs a small real detector. "
-                "No AWS account is needed, and nothing leaves this machine."
+                "A server on the same machine as smviz that speaks SageMaker's wire protocol and runs a small real "
+                "detector. No AWS account is needed, and nothing leaves that machine."
             )
 
 
 def steps(chosen: Chosen) -> None:
     """Where to start."""
-    for page, label, text in (
-        ("Endpoint", "Choose an endpoint", "Region, variant, class labels, and one test call"),
-        ("Detect", "Look at one image", "Its boxes, a confidence slider that answers at once, every detection listed"),
-        ("Evaluate", "Judge it on many images", "COCO's numbers, curves, the best threshold, every miss and mistake"),
-        ("Compare", "Compare two runs", "Which is better, beyond chance, and the images that tell them apart"),
-    ):
+    for page, label, text in SHARED_STEPS if session.read_only() else STEPS:
         with st.container(border=True, gap="xxsmall"):
             page_link(page, label, chosen)
             st.caption(text)
@@ -59,7 +67,7 @@ def live_example(chosen: Chosen) -> None:
     Raises:
         EndpointError: when the call fails.
     """
-    if chosen.region != EMBEDDED or chosen.endpoint is None:
+    if chosen.region != EMBEDDED or chosen.endpoint is None or session.read_only():
         return
     endpoint = described(chosen.connection, chosen.endpoint)
     if not endpoint.answers:

@@ -22,15 +22,15 @@ UNNAMED = "default"  # what Streamlit calls the provider of [auth] itself
 SHORTEST_SECRET = 32  # characters; with a shorter one, cookies could be forged by trying
 _KEYS = ("client_id", "client_secret", "server_metadata_url")
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] { padding-top: max(2rem, 14vh); }
+[data-testid="stMainBlockContainer"] { padding-top: max(2rem, 16vh); }
 .st-key-door {
-  position: relative; max-width: 27rem; margin: 0 auto; padding: 2.2rem 2rem 1.8rem; border-radius: 3px;
+  position: relative; max-width: 27rem; margin: 0 auto; padding: 2.2rem 2.2rem 2rem; border-radius: 0 3px 3px 3px;
   border: 2px solid var(--box); background: color-mix(in srgb, var(--box) 5%, transparent);
-  box-shadow: 0 0 0 4px color-mix(in srgb, var(--box) 14%, transparent);
+  box-shadow: 0 0 0 5px color-mix(in srgb, var(--box) 12%, transparent);
 }
-.st-key-door .label {
-  position: absolute; left: -2px; top: calc(-1.55rem - 2px); padding: .1rem .6rem; background: var(--box);
-  color: #fff; font-size: .85rem; line-height: 1.35rem; border-radius: 3px 3px 0 0; font-variant-numeric: tabular-nums;
+.st-key-door::before {
+  content: var(--label); position: absolute; left: -2px; bottom: 100%; padding: .1rem .7rem; background: var(--box);
+  color: light-dark(#fff, #0e1116); font-size: .85rem; line-height: 1.5rem; border-radius: 3px 3px 0 0;
 }
 .st-key-door .name { font-size: 1.9rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.2; margin: 0; }
 </style>"""
@@ -111,7 +111,7 @@ def _login_page(page: str, offered: tuple[str, ...]) -> NoReturn:
     browser = browser_of(st.context.cookies)
     arrived = {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
     tried = page == "Home" and not arrived and browser is not None and _arrivals().kept(browser) is not None
-    with _door("person", "#0f766e"):
+    with _door("person", "#0f766e", "#2dd4bf"):
         st.html('<p class="name">smviz</p>')
         st.markdown("See what your object detector really does, and choose at which confidence to ship it.")
         if tried:
@@ -129,7 +129,7 @@ def _login_page(page: str, offered: tuple[str, ...]) -> NoReturn:
 def _refusal_page(why: NotAllowed) -> NoReturn:
     address = str(st.user.to_dict().get("email") or "")
     _tell_once("refusal", "warning", person=Person(address, "", Role.VIEWER).key)
-    with _door("unknown", "#b45309"):
+    with _door("unknown", "#b45309", "#f59e0b"):
         st.html('<p class="name">You are not on the list</p>')
         known = f"as <strong>{html.escape(address)}</strong>" if address else "without an e-mail address"
         st.html(f"You are logged in {known}.")
@@ -140,20 +140,18 @@ def _refusal_page(why: NotAllowed) -> NoReturn:
 
 
 def _broken_page() -> NoReturn:
-    with _door("?", "#b91c1c"):
+    with _door("not ready", "#b91c1c", "#f87171"):
         st.html('<p class="name">Not set up yet</p>')
         st.markdown("smviz runs, but its settings are wrong, so nobody is let in.")
         st.caption("If you run this server: its log says which setting it is.")
     st.stop()
 
 
-def _door(label: str, colour: str) -> DeltaGenerator:
-    """The one box of a page that lets nobody in, drawn as a detection is."""
+def _door(label: str, light: str, dark: str) -> DeltaGenerator:
+    """The one box of a page that lets nobody in, drawn as a detection is; its colour in either theme."""
     st.html(_STYLE)
-    st.html(f"<style>.st-key-door {{ --box: {colour}; }}</style>")
-    box = st.container(key="door", gap="small")
-    box.html(f'<span class="label" aria-hidden="true">{label}</span>')
-    return box
+    st.html(f'<style>.st-key-door {{ --label: "{label}"; --box: light-dark({light}, {dark}); }}</style>')
+    return st.container(key="door", gap="small")
 
 
 def _link_before(page: str) -> Link | None:
