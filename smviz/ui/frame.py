@@ -93,8 +93,8 @@ def _change_space() -> None:
 def _visitor_line() -> None:
     with st.container(key="visitor"):
         st.caption(
-            ":material/science: **Demo only.** Nobody can log in here, so AWS is not called. To call your endpoints, set "
-            "up `[auth]` in .streamlit/secrets.toml: docs/hosting.md tells how."
+            ":material/science: **Demo only.** Nobody can log in here, so AWS is not called. To call your endpoints, "
+            "set up `[auth]` in .streamlit/secrets.toml: docs/hosting.md tells how."
         )
 
 
