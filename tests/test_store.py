@@ -969,7 +969,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            4,
+            5,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])

@@ -15,7 +15,7 @@ from smviz.database import Database, ReadOnlyDatabase, Told, Transaction
 from smviz.errors import UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, known, outcomes, reviews, shipping
+from smviz.store import copying, creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
 from smviz.store.folder import FILE_NAME, check_shared, make_folder
 from smviz.store.keys import key_prefix
@@ -135,6 +135,28 @@ class Store:
         words = ("", source, imported, note)
         return self.run(creating.make_run(self._database, name, nowhere, rows, annotations, words))
 
+    def keep_copy(
+        self,
+        run: Run,
+        rows: Iterable[tuple[ImageRef, Outcome | None]],
+        annotations: bytes | None,
+        made: Mapping[str, str],
+    ) -> Run:
+        """Keep a run of another workspace under its own id, in place of an earlier copy; whole, or not at all.
+
+        Args:
+            run: what is told of it. Where another run has its name, its id is added to that.
+            rows: the images in order, each with its outcome if it has one; an image may be nowhere.
+            annotations: the bytes of a file of ground truth.
+            made: the decisions about its labels in doubt.
+
+        Raises:
+            BadSetting: when there are no images, or two have the same name.
+            Exception: what the iteration over the rows raises; an earlier copy stays as it was.
+        """
+        copying.keep_copy(self._database, run, rows, annotations, made)
+        return self.run(run.id)
+
     def runs(self) -> tuple[Run, ...]:
         """All runs, newest first."""
         return tuple(run_of(row) for row in self._database.read(f"{SELECT_RUN} ORDER BY created DESC, number DESC"))
@@ -248,6 +270,16 @@ class Store:
             raise UnknownRun(f"There is no image “{name}” in run {run_id}.", "The run may have been deleted meanwhile.")
         location, file = rows[0]
         return read_image(image_at(name, location, outcomes.file_data(self._database, file)), remote)
+
+    def copied_frame(self, run_id: str, name: str) -> tuple[int, int] | None:
+        """Width and height that an image was sent with, where the run has but a small picture of it; else None."""
+        rows = self._database.read(
+            """SELECT width, height FROM run JOIN image ON image.run = run.number
+                JOIN outcome ON outcome.image = image.id
+                WHERE run.id = ? AND image.name = ? AND shared = 'small' AND width > 0""",
+            (run_id, name),
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
     def annotations(self, run_id: str) -> bytes | None:
         """The file of a run's ground truth, as it was given; None where there is none.
