@@ -5,12 +5,14 @@ The Content-Security-Policy is as strict as Streamlit's frontend lets it be. Wha
     script-src  'self'            Streamlit's own scripts.
                 'sha256-…'        the one inline script of Streamlit's page, by its hash: no 'unsafe-inline'.
                 blob:             the code of a component (v2) is imported as a module from a blob that the page makes.
+                'wasm-unsafe-eval'  WebAssembly, by which Streamlit's messages count in 64 bits.
                                   There is no 'unsafe-eval': Plotly, the tables and the components do without.
     style-src   'unsafe-inline'   Streamlit writes its styles into the page as it draws it, under no nonce; so do Plotly
                                   and the components. Styles can reach nothing: fonts and pictures are restricted too.
     img-src     data: blob:       Plotly's and the page's small pictures; the camera's shot before it is sent.
     font-src    data:             the fonts of the tables.
     connect-src 'self'            the WebSocket too, which is of the same origin (ws: behind http:, wss: behind https:).
+                data:             a component gets what is short within its address; nothing leaves the page by that.
     worker-src  blob:             workers that are made from a blob, as the tables' are.
     frame-src   'none'            the app shows no other page; nobody may show the app, but who is named by the setting
                                   SMVIZ_FRAME_ANCESTORS.
@@ -73,12 +75,12 @@ def content_security_policy(hashes: Iterable[str], ancestors: Iterable[str]) -> 
     """The policy that this module's head explains."""
     directives = {
         "default-src": "'none'",
-        "script-src": " ".join(("'self'", *hashes, "blob:")),
+        "script-src": " ".join(("'self'", *hashes, "blob:", "'wasm-unsafe-eval'")),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
         "media-src": "'self' blob:",
-        "connect-src": "'self'",
+        "connect-src": "'self' data:",
         "worker-src": "'self' blob:",
         "manifest-src": "'self'",
         "frame-src": "'none'",

@@ -55,7 +55,7 @@ def start_app(script: Path, environment: Mapping[str, str | None] | None = None,
     """Run a Streamlit script as a child process; yields its URL without a slash at the end.
 
     Args:
-        script: the page to run.
+        script: the page to run, or the module that holds the app.
         environment: added to this process's environment; a variable that is None is taken out of it.
         wait: seconds the app may take until it is healthy.
 
@@ -68,6 +68,7 @@ def start_app(script: Path, environment: Mapping[str, str | None] | None = None,
     command += ["--server.fileWatcherType=none"]
     changed = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     surroundings = {name: value for name, value in changed.items() if value is not None}
+    url += f"/{surroundings.get('STREAMLIT_SERVER_BASE_URL_PATH', '')}".rstrip("/")
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=log, stderr=subprocess.STDOUT)
         try:
