@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from smviz.errors import BadSetting, NotAllowed
+from smviz.settings import Connection
 
 _ADDRESS = re.compile(r"[^\s@\"<>,;*\x00-\x1f\x7f]+@[^\s@\"<>,;*\x00-\x1f\x7f]+")
 _DOMAIN = re.compile(r"\*?@([^\s@\"<>,;*\x00-\x1f\x7f]+)")
@@ -156,13 +157,15 @@ class Policy:
                 f"{OPERATOR} for that role: `{needed.name.lower()}s`, {place_of(needed.name.lower() + 's')}.",
             )
 
-    def check_region(self, person: Person, region: str) -> None:
-        """Whether AWS may be called in a region.
+    def check_connection(self, person: Person, where: Connection, demo: bool = False) -> None:
+        """Whether anything may be called by a connection: AWS, or the demo endpoint of this server.
 
         Raises:
-            NotAllowed: for a visitor, a viewer, or a region that is not on the list.
+            NotAllowed: for a viewer; but for the demo, for a visitor, for an address that is not AWS's own, which a
+                link could lead anywhere inside the server's network, and for credentials that an owner alone chooses.
         """
-        if person.local:
+        self.check_role(person, Role.USER, "call anything")
+        if person.local or demo:
             return
         if person.visitor:
             raise NotAllowed(
@@ -170,8 +173,21 @@ class Policy:
                 f"{OPERATOR} to set up logging in: [auth] and [smviz] in .streamlit/secrets.toml. The demo endpoint "
                 "works without.",
             )
-        self.check_role(person, Role.USER, "call AWS")
-        if self.regions and region not in self.regions:
+        if where.endpoint_url is not None:
+            raise NotAllowed(
+                f"{where.endpoint_url} is neither AWS nor the demo endpoint of this server.",
+                "Choose a region, or the embedded endpoint.",
+            )
+        if where.profile or where.role:
+            self.check_role(person, Role.OWNER, "choose a profile or a role")
+
+    def check_region(self, person: Person, region: str) -> None:
+        """Whether endpoints of a region of AWS may be seen and called.
+
+        Raises:
+            NotAllowed: when it is not on the list.
+        """
+        if not person.local and self.regions and region not in self.regions:
             raise _off_the_list("regions", f"Region {region!r} is not open on this server", self.regions)
 
     def check_endpoint(self, person: Person, region: str, name: str) -> None:
@@ -188,13 +204,12 @@ class Policy:
         """Whether a place in S3 may be read or written.
 
         Raises:
-            NotAllowed: for a visitor, a viewer, or a place that is below no prefix.
+            NotAllowed: for a visitor, or a place that is below no prefix.
         """
         if person.local:
             return
         if person.visitor:
             raise NotAllowed("Visitors may not use S3.", f"{OPERATOR} to set up logging in.")
-        self.check_role(person, Role.USER, "use S3")
         if not any(_is_below(uri, prefix) for prefix in self.s3_prefixes):
             raise _off_the_list("s3_prefixes", f"{uri!r} is not open on this server", self.s3_prefixes)
 
@@ -208,16 +223,16 @@ class Policy:
         if not person.local and self.images_per_run and images > self.images_per_run:
             raise self._too_much("images_per_run", f"The run has {images:,} images", f"{self.images_per_run:,} images")
 
-    def check_file(self, person: Person, size: int) -> None:
+    def check_file(self, person: Person, size: int, name: str = "The image") -> None:
         """Whether an image file may have so many bytes.
 
         Raises:
             NotAllowed: when it is more than the limit.
         """
         if not person.local and self.megabytes and size > self.megabytes * _BYTES:
-            raise self._too_much("megabytes", f"The image has {size / _BYTES:,.1f} MB", f"{self.megabytes:g} MB")
+            raise self._too_much("megabytes", f"{name} has {size / _BYTES:,.1f} MB", f"{self.megabytes:g} MB")
 
-    def check_pixels(self, person: Person, width: int, height: int) -> None:
+    def check_pixels(self, person: Person, width: int, height: int, name: str = "The image") -> None:
         """Whether an image may be so large, in pixels.
 
         Raises:
@@ -226,7 +241,7 @@ class Policy:
         pixels = width * height
         if not person.local and self.megapixels and pixels > self.megapixels * _PIXELS:
             raise self._too_much(
-                "megapixels", f"The image has {pixels / _PIXELS:,.1f} megapixels", f"{self.megapixels:g} megapixels"
+                "megapixels", f"{name} has {pixels / _PIXELS:,.1f} megapixels", f"{self.megapixels:g} megapixels"
             )
 
     @staticmethod

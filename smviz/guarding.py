@@ -1,6 +1,6 @@
 """The door of a server that several people use: every operation is checked first, and calls are counted.
 
-    guarded = Guarded(lambda: SageMaker(where), where, person, policy, meter, demo_url)
+    guarded = Guarded(lambda: door, where, person, policy, meter)
 
 Nothing goes through that is not named here: a test holds every public method of the real door against this one.
 """
@@ -138,29 +138,29 @@ class Guarded(SageMaker):
 
     def __init__(
         self,
-        opened: Callable[[], SageMaker],
+        door: Callable[[], SageMaker],
         where: Connection,
         person: Person,
         policy: Policy,
         meter: Meter,
-        demo_url: str | None,
+        demo: bool = False,
     ) -> None:
-        """Nothing is opened yet.
+        """Stand before a door; nothing is called yet.
 
         Args:
-            opened: gives the real door.
+            door: gives the real one; asked only after an operation was allowed, from any thread.
             where: which SageMaker, with whose credentials.
             person: for whom.
             policy: what is allowed.
             meter: of the server.
-            demo_url: where the embedded endpoint listens; no other address than AWS's own is ever called.
+            demo: whether it is the embedded endpoint of this server.
         """
-        self._opened = opened
+        self._door = door
         self._where = where
         self._person = person
         self._policy = policy
         self._meter = meter
-        self._demo = where.endpoint_url is not None and where.endpoint_url == demo_url
+        self._demo = demo
         self._prices: dict[str, float] = {}  # USD per second of an endpoint's machines, by its name
 
     @property
@@ -175,93 +175,93 @@ class Guarded(SageMaker):
     def whoami(self) -> Identity:
         """As the real door."""
         self._check_place()
-        return self._opened().whoami()
+        return self._door().whoami()
 
     def endpoints(self, name_contains: str = "", status: str = "") -> tuple[Endpoint, ...]:
         """As the real door, without the endpoints that are not open to this person."""
         self._check_place()
-        found = self._opened().endpoints(name_contains, status)
+        found = self._door().endpoints(name_contains, status)
         return tuple(endpoint for endpoint in found if self._is_open(endpoint.name))
 
     def describe(self, name: str) -> Endpoint:
         """As the real door."""
         self._check_endpoint(name)
-        return self._opened().describe(name)
+        return self._door().describe(name)
 
     def describe_all(self, listed: tuple[Endpoint, ...], workers: int = 8) -> tuple[Endpoint, ...]:
         """As the real door."""
         for endpoint in listed:
             self._check_endpoint(endpoint.name)
-        return self._opened().describe_all(listed, workers)
+        return self._door().describe_all(listed, workers)
 
     def components(self, endpoint: str) -> tuple[str, ...]:
         """As the real door."""
         self._check_endpoint(endpoint)
-        return self._opened().components(endpoint)
+        return self._door().components(endpoint)
 
     def describe_model(self, name: str) -> Model:
         """As the real door; where only some endpoints are open, an owner's, for a model does not tell whose it is."""
         self._check_part(f"look at model {name}")
-        return self._opened().describe_model(name)
+        return self._door().describe_model(name)
 
     def describe_endpoint_config(self, name: str) -> tuple[Variant, ...]:
         """As the real door; where only some endpoints are open, an owner's."""
         self._check_part(f"look at endpoint config {name}")
-        return self._opened().describe_endpoint_config(name)
+        return self._door().describe_endpoint_config(name)
 
     def execution_roles(self) -> tuple[str, ...]:
         """As the real door; an owner's."""
         self._check_owner("list the account's roles")
-        return self._opened().execution_roles()
+        return self._door().execution_roles()
 
     def create_model(
         self, name: str, role: str, image: str, data: str = "", environment: Mapping[str, str] | None = None
     ) -> None:
         """As the real door; an owner's."""
         self._check_owner("make models")
-        self._opened().create_model(name, role, image, data, environment)
+        self._door().create_model(name, role, image, data, environment)
 
     def create_endpoint_config(
         self, name: str, model: str, hosting: Instances | Serverless, variant: str = "AllTraffic"
     ) -> None:
         """As the real door; an owner's."""
         self._check_owner("make endpoint configs")
-        self._opened().create_endpoint_config(name, model, hosting, variant)
+        self._door().create_endpoint_config(name, model, hosting, variant)
 
     def create_endpoint(self, name: str, config: str) -> None:
         """As the real door; an owner's."""
         self._check_owner("deploy", name)
-        self._opened().create_endpoint(name, config)
+        self._door().create_endpoint(name, config)
 
     def update_endpoint(self, name: str, config: str) -> None:
         """As the real door; an owner's."""
         self._check_owner("update endpoints", name)
-        self._opened().update_endpoint(name, config)
+        self._door().update_endpoint(name, config)
 
     def delete_endpoint(self, name: str) -> None:
         """As the real door; an owner's."""
         self._check_owner("delete endpoints", name)
-        self._opened().delete_endpoint(name)
+        self._door().delete_endpoint(name)
 
     def delete_endpoint_config(self, name: str) -> None:
         """As the real door; an owner's."""
         self._check_owner("delete endpoint configs")
-        self._opened().delete_endpoint_config(name)
+        self._door().delete_endpoint_config(name)
 
     def delete_model(self, name: str) -> None:
         """As the real door; an owner's."""
         self._check_owner("delete models")
-        self._opened().delete_model(name)
+        self._door().delete_model(name)
 
     def s3_source(self, uri: str) -> Source:
         """As the real door, below the allowed prefixes."""
         self._check_s3(uri)
-        return self._opened().s3_source(uri)
+        return self._door().s3_source(uri)
 
     def s3_read(self, uri: str) -> bytes:
         """As the real door, below the allowed prefixes."""
         self._check_s3(uri)
-        return self._opened().s3_read(uri)
+        return self._door().s3_read(uri)
 
     def invoke(self, request: Request, payload: Payload) -> Reply:
         """As the real door, within the limits.
@@ -274,7 +274,7 @@ class Guarded(SageMaker):
             self._check_s3(request.s3_input)
         self._policy.check_pixels(self._person, payload.width, payload.height)
         self._meter.take(self._person, self._policy)
-        reply = self._opened().invoke(request, payload)
+        reply = self._door().invoke(request, payload)
         self._meter.pay(self._person, self._cost(request.endpoint, reply.latency))
         return reply
 
@@ -284,7 +284,7 @@ class Guarded(SageMaker):
             return 0.0
         if name not in self._prices:
             try:
-                endpoint = self._opened().describe(name)
+                endpoint = self._door().describe(name)
             except EndpointError:  # a price is no reason not to answer
                 return math.nan
             self._prices[name] = idle_cost(endpoint, self._where.region) / 24
@@ -292,19 +292,9 @@ class Guarded(SageMaker):
 
     def _check_place(self) -> None:
         """Whether endpoints may be called there at all."""
-        self._check_connection()
+        self._policy.check_connection(self._person, self._where, self._demo)
         if not self._demo:
             self._policy.check_region(self._person, self._where.region)
-
-    def _check_connection(self) -> None:
-        self._policy.check_role(self._person, Role.USER, "call anything")
-        if self._where.endpoint_url is not None and not self._demo:
-            raise NotAllowed(
-                f"{self._where.endpoint_url} is neither AWS nor the demo endpoint of this server.",
-                "Choose a region, or the embedded endpoint.",
-            )
-        if self._where.profile or self._where.role:
-            self._policy.check_role(self._person, Role.OWNER, "choose a profile or a role")
 
     def _check_endpoint(self, name: str) -> None:
         self._check_place()
@@ -328,5 +318,5 @@ class Guarded(SageMaker):
         self._check_place() if endpoint is None else self._check_endpoint(endpoint)
 
     def _check_s3(self, uri: str) -> None:
-        self._check_connection()
+        self._policy.check_connection(self._person, self._where, self._demo)
         self._policy.check_s3(self._person, uri)

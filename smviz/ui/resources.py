@@ -6,13 +6,18 @@ is kept per session.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import streamlit as st
 from streamlit import runtime
 
 from smviz import images
 from smviz.deploying import Deploying
+from smviz.errors import NotAllowed
+from smviz.guarding import Guarded, Meter
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
@@ -20,6 +25,7 @@ from smviz.runner.forecast import Digests
 from smviz.sagemaker import Identity, SageMaker, regions
 from smviz.settings import Connection, Settings, is_loopback
 from smviz.store import Store
+from smviz.ui import session
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
 LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
@@ -33,15 +39,29 @@ def embedded_server() -> EmbeddedServer:
     return EmbeddedServer().start()
 
 
-@st.cache_resource(ttl="10m", show_spinner=False)
 def door(where: Connection) -> SageMaker:
-    """The one client of a connection; renewed now and then, so that renewed credentials are taken up.
+    """The door of a connection for the person of this session: guarded, unless that is who sits at this machine.
 
     Raises:
         CredentialsError: when the profile does not exist.
         BadSetting: when the role is no ARN of a role.
     """
-    return SageMaker(where, pool=MOST_CALLS)
+    who = session.person()
+    if who.local:
+        return _opened(where)
+    allowed, demo = session.policy(), _is_demo(where)
+    try:
+        allowed.check_connection(who, where, demo)
+        client = _opened(where)
+    except NotAllowed:  # raised again by whatever is asked of the guard, before it needs a client
+        client = None
+    return Guarded(lambda: _existing(client), where, who, allowed, meter(), demo)
+
+
+def renewed(where: Connection) -> SageMaker:
+    """As `door`, with credentials that are looked for anew."""
+    _opened.clear(where)
+    return door(where)
 
 
 def files_door(where: Connection) -> SageMaker:
@@ -49,14 +69,44 @@ def files_door(where: Connection) -> SageMaker:
     return door(replace(where, endpoint_url=None) if is_loopback(where.endpoint_url) else where)
 
 
+@st.cache_resource(ttl="10m", show_spinner=False)
+def _opened(where: Connection) -> SageMaker:
+    """The one client of a connection; renewed now and then, so that renewed credentials are taken up."""
+    return SageMaker(where, pool=MOST_CALLS)
+
+
+def _existing(client: SageMaker | None) -> SageMaker:
+    assert client is not None
+    return client
+
+
+def _is_demo(where: Connection) -> bool:
+    return where.endpoint_url is not None and where.endpoint_url == embedded_server().url
+
+
 @st.cache_resource(show_spinner=False)
+def meter() -> Meter:
+    """What this server's persons have called for.
+
+    Raises:
+        StoreError: when its file cannot be opened.
+    """
+    return Meter(Settings.from_environment().workspace / "server.db")
+
+
 def store() -> Store:
-    """The workspace of this server.
+    """The workspace that the person of this session looks at.
 
     Raises:
         StoreError: when the file cannot be opened.
     """
-    return Store(Settings.from_environment().workspace)
+    folder, only_read = session.workspace_folder(), session.read_only()
+    return _visitors().store if not only_read and session.person().visitor else _store(folder, only_read)
+
+
+@st.cache_resource(show_spinner=False)
+def _store(folder: Path, only_read: bool) -> Store:
+    return Store(folder, read_only=only_read)
 
 
 @dataclass(frozen=True)
@@ -72,22 +122,70 @@ class Work:
     usd_per_hour: float
 
 
-@st.cache_resource(show_spinner=False)
+@dataclass(frozen=True)
+class Begun:
+    """What a person has begun since this server is up; a closed tab does not end it.
+
+    Attributes:
+        works: the last work on each run, by run id.
+        deployments: the last work on each endpoint, by where and its name.
+        digests: what would be sent for the files that were looked at, by what tells them apart.
+    """
+
+    works: dict[str, Work] = field(default_factory=dict)
+    deployments: dict[tuple[Connection, str], Deploying] = field(default_factory=dict)
+    digests: Digests = field(default_factory=dict)
+
+
 def works() -> dict[str, Work]:
-    """The last work on each run since this server is up, by run id; a closed tab does not end it."""
-    return {}
+    """The last work on each run of this session's person, by run id."""
+    return _begun().works
 
 
-@st.cache_resource(show_spinner=False)
-def digests() -> Digests:
-    """What would be sent for the files that were looked at since this server is up, by what tells them apart."""
-    return {}
-
-
-@st.cache_resource(show_spinner=False)
 def deployments() -> dict[tuple[Connection, str], Deploying]:
-    """The last work on each endpoint since this server is up, by where and its name; a closed tab does not end it."""
-    return {}
+    """The last work of this session's person on each endpoint, by where and its name."""
+    return _begun().deployments
+
+
+def digests() -> Digests:
+    """What would be sent for the files that this session's person looked at, by what tells them apart."""
+    return _begun().digests
+
+
+def _begun() -> Begun:
+    who = session.person()
+    return _visitors().begun if who.visitor else _begun_by(who.key)
+
+
+@st.cache_resource(show_spinner=False)
+def _begun_by(person: str) -> Begun:
+    return Begun()
+
+
+class _Visitors:
+    """The store of a visitor, and what is at work on it; all of it ends with the session."""
+
+    def __init__(self) -> None:
+        self._workspace = session.visitors_workspace()
+        self.store = Store(self._workspace.folder)
+        self.begun = Begun()
+
+    def leave(self) -> None:
+        """End the work, then delete the workspace; in the background, for calls under way take their time."""
+        for work in self.begun.works.values():
+            work.batch.stop()
+        threading.Thread(target=self._remove, name="smviz-visitor", daemon=True).start()
+
+    def _remove(self) -> None:
+        for work in self.begun.works.values():
+            work.batch.wait()
+        self.store.close()
+        self._workspace.remove()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_Visitors.leave)
+def _visitors() -> _Visitors:
+    return _Visitors()
 
 
 @st.cache_data(ttl="5m", show_spinner="Listing the execution roles …", scope="session")
@@ -137,14 +235,35 @@ def described(where: Connection, name: str) -> Endpoint:
     return door(where).describe(name)
 
 
-@st.cache_resource(max_entries=64, scope="session", show_spinner=False)
 def prepared(data: bytes, name: str) -> Payload:
     """An image of this session, made ready to be sent.
 
     Raises:
         BadImage: when the bytes are no image that can be decoded.
+        NotAllowed: when it is larger than this server takes.
     """
+    image_check()(data, name)
+    return _prepared(data, name)
+
+
+@st.cache_resource(max_entries=64, scope="session", show_spinner=False)
+def _prepared(data: bytes, name: str) -> Payload:
     return images.prepare(data, name)
+
+
+def image_check() -> Callable[[bytes, str], None]:
+    """What any thread may ask whether this session's person may bring an image file; by its header, nothing is decoded.
+
+    It raises `NotAllowed` for a file that is larger than this server takes, and `BadImage` for what is no image.
+    """
+    who, allowed = session.person(), session.policy()
+
+    def check(data: bytes, name: str) -> None:
+        if not who.local:
+            allowed.check_file(who, len(data), name)
+            allowed.check_pixels(who, *images.size_of(data, name), name)
+
+    return check
 
 
 @st.cache_data(max_entries=5000, scope="session", show_spinner=False)

@@ -10,15 +10,17 @@ import streamlit as st
 
 from smviz.deploying import idle_cost
 from smviz.errors import CredentialsError, SmvizError, StoreError
-from smviz.records import Endpoint
+from smviz.guarding import Guarded
+from smviz.records import Endpoint, ImageRef
 from smviz.runner import GOING_ON, BatchRun, Progress
 from smviz.settings import Connection, is_loopback
 from smviz.store import Claim, Run, read_image
+from smviz.ui import session
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
 from smviz.ui.planning import own_prices, usd
 from smviz.ui.progress import clock
-from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, store, works
+from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, image_check, renewed, store, works
 
 WORKERS = 16  # calls at once, at most, unless a person says otherwise
 SIDE_BY_SIDE = 2  # cards of runs at work
@@ -36,19 +38,28 @@ def work_on(
 
     Raises:
         EndpointError: when no client can be made, for want of credentials.
+        NotAllowed: when the run has more images than this server takes.
         RunAtWork: when somebody else works on it.
     """
     where = connection_now(run)
-    client, files = door(where), files_door(where)
+    client, files, check = door(where), files_door(where), image_check()
+    session.policy().check_run(session.person(), run.total)
+
+    def read(image: ImageRef) -> bytes:
+        data = read_image(image, files.s3_read)
+        check(data, image.name)
+        return data
+
     batch = BatchRun(
         store(),
         run,
         partial(client.invoke, run.request),
         workers,
-        read=lambda image: read_image(image, files.s3_read),
+        read=read,
         only=only,
         fresh=fresh,
         max_calls=max_calls,
+        admit=client.admit if isinstance(client, Guarded) else None,
     )
     work = Work(batch, usd_per_hour(where, run.request.endpoint))
     batch.start()
@@ -212,14 +223,13 @@ def _buttons(run: Run, work: Work, now: Progress) -> None:
     )
 
 
-def _resume(run: Run, batch: BatchRun, renewed: bool) -> None:
-    if not renewed:
+def _resume(run: Run, batch: BatchRun, refused: bool) -> None:
+    if not refused:
         batch.resume()
         return
     where = connection_now(run)
-    door.clear(where)
     try:
-        batch.resume(partial(door(where).invoke, run.request))
+        batch.resume(partial(renewed(where).invoke, run.request))
     except SmvizError as error:  # the run stays paused
         st.toast(plain(error.message), icon=":material/error:")
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import streamlit as st
 from streamlit import config, runtime
@@ -100,7 +101,7 @@ def workspace_folder() -> Path:
     if settings.replay is not None:
         return settings.replay
     if who.visitor:
-        return _visitors_workspace().folder
+        return visitors_workspace().folder
     if in_shared_space():
         return settings.workspace / SHARED
     return settings.workspace if who.local else settings.workspace / "people" / who.key
@@ -150,8 +151,8 @@ def _policy(table: Mapping[str, Any]) -> Policy:
 class VisitorsWorkspace:
     """A folder that is gone when its visitor is, or at the latest when the server ends."""
 
-    _count = 0
-    _lock = Lock()
+    _alive: ClassVar[WeakSet[VisitorsWorkspace]] = WeakSet()
+    _lock: ClassVar[Lock] = Lock()
 
     def __init__(self) -> None:
         """Make the folder.
@@ -160,21 +161,24 @@ class VisitorsWorkspace:
             NotAllowed: when there are too many already.
         """
         with self._lock:
-            if VisitorsWorkspace._count >= MOST_VISITORS:
+            if len(self._alive) >= MOST_VISITORS:
                 raise NotAllowed("Too many visitors are here just now.", "Come back in a few minutes.")
-            VisitorsWorkspace._count += 1
+            self._alive.add(self)
         self._held = TemporaryDirectory(prefix="smviz-visitor-", ignore_cleanup_errors=True)
         self.folder = Path(self._held.name)
 
     def remove(self) -> None:
-        """Delete the folder with all that is in it; once only."""
-        with self._lock:
-            VisitorsWorkspace._count -= 1
+        """Delete the folder with all that is in it; harmless when it is gone."""
         self._held.cleanup()
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=VisitorsWorkspace.remove)
-def _visitors_workspace() -> VisitorsWorkspace:
+@st.cache_resource(scope="session", show_spinner=False)
+def visitors_workspace() -> VisitorsWorkspace:
+    """The one of this session.
+
+    Raises:
+        NotAllowed: when there are too many already.
+    """
     return VisitorsWorkspace()
 
 
