@@ -14,6 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smviz.access import OPERATOR, Person, Policy, Role, place_of
 from smviz.database import Database, Transaction
@@ -21,9 +22,14 @@ from smviz.deploying import idle_cost
 from smviz.errors import EndpointError, LimitReached, NotAllowed
 from smviz.pricing import cost_per_1000
 from smviz.records import Endpoint, Payload, Reply, Variant
-from smviz.sagemaker import Identity, Model, SageMaker
+from smviz.sagemaker import Identity, Model
 from smviz.settings import Connection, Instances, Request, Serverless
 from smviz.sources import Source
+
+if TYPE_CHECKING:
+    from smviz.sagemaker import SageMaker
+else:
+    SageMaker = object  # the guard inherits nothing: what it does not name itself does not go through
 
 WINDOW = 60.0  # seconds, of `requests_per_minute`
 
@@ -162,11 +168,6 @@ class Guarded(SageMaker):
         self._meter = meter
         self._demo = demo
         self._prices: dict[str, float] = {}  # USD per second of an endpoint's machines, by its name
-
-    @property
-    def clients(self) -> None:  # type: ignore[override]
-        """Never given away: they would go past the guard."""
-        raise NotAllowed("The clients of this connection are not open.", f"{OPERATOR}.")
 
     def admit(self) -> float:
         """Seconds until the next call may begin; 0 counts it, and lets this thread make it. See `Meter.wait`."""

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
 
-from smviz import images
+from smviz import images, sagemaker
 from smviz.deploying import Deploying
-from smviz.errors import NotAllowed
-from smviz.guarding import Guarded, Meter
+from smviz.errors import NotAllowed, SmvizError
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
 from smviz.runner.forecast import Digests
-from smviz.sagemaker import Identity, SageMaker, regions
+from smviz.sagemaker import Identity
 from smviz.settings import Connection, Settings, is_loopback
-from smviz.store import Store
+from smviz.sharing import shown_image
+from smviz.store import Remote, Run, Store
 from smviz.ui import session
+
+if TYPE_CHECKING:
+    from smviz.sagemaker import SageMaker
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
 LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
@@ -45,7 +50,10 @@ def door(where: Connection) -> SageMaker:
     Raises:
         CredentialsError: when the profile does not exist.
         BadSetting: when the role is no ARN of a role.
+        NotAllowed: where nothing is called.
     """
+    if session.read_only():
+        raise NotAllowed("Nothing is called here: these runs are shared to be looked at.", "Work in a workspace.")
     who = session.person()
     if who.local:
         return _opened(where)
@@ -55,6 +63,8 @@ def door(where: Connection) -> SageMaker:
         client = _opened(where)
     except NotAllowed:  # raised again by whatever is asked of the guard, before it needs a client
         client = None
+    from smviz.guarding import Guarded  # boto3 comes with it, and who only looks at runs has no use for that
+
     return Guarded(lambda: _existing(client), where, who, allowed, meter(), demo)
 
 
@@ -72,7 +82,9 @@ def files_door(where: Connection) -> SageMaker:
 @st.cache_resource(ttl="10m", show_spinner=False)
 def _opened(where: Connection) -> SageMaker:
     """The one client of a connection; renewed now and then, so that renewed credentials are taken up."""
-    return SageMaker(where, pool=MOST_CALLS)
+    from smviz.sagemaker import SageMaker  # boto3 takes long to import, and who only looks needs none
+
+    return sagemaker.SageMaker(where, pool=MOST_CALLS)
 
 
 def _existing(client: SageMaker | None) -> SageMaker:
@@ -91,6 +103,8 @@ def meter() -> Meter:
     Raises:
         StoreError: when its file cannot be opened.
     """
+    from smviz.guarding import Meter
+
     return Meter(Settings.from_environment().workspace / "server.db")
 
 
@@ -153,6 +167,8 @@ def digests() -> Digests:
 
 
 def _begun() -> Begun:
+    if session.read_only():
+        return Begun()
     who = session.person()
     return _visitors().begun if who.visitor else _begun_by(who.key)
 
@@ -201,7 +217,9 @@ def execution_roles(where: Connection) -> tuple[str, ...]:
 @st.cache_data(ttl="24h", show_spinner=False)
 def region_names() -> tuple[str, ...]:
     """Every region where SageMaker is known."""
-    return regions()
+    from smviz.sagemaker import regions  # as above
+
+    return sagemaker.regions()
 
 
 @st.cache_data(ttl="5m", show_spinner=False, scope="session")
@@ -274,18 +292,34 @@ def thumbnail(run_id: str, name: str, width: int = 160) -> bytes:
         StoreError: when the image is not there any more.
         BadImage: when it cannot be decoded.
     """
-    return images.thumbnail(run_image(run_id, name), width)
+    return images.thumbnail(store().image_data(run_id, name, _remote(run_id)), width)
 
 
 def run_image(run_id: str, name: str) -> bytes:
-    """The bytes of an image of a run, wherever it is.
+    """The bytes of an image of a run, wherever it is, in the frame that was sent.
 
     Raises:
         StoreError: when the run or the image is not there any more.
         BadImage: when the file cannot be read.
         EndpointError: when S3 does not give it.
     """
-    return store().image_data(run_id, name, lambda uri: files_door(store().run(run_id).connection).s3_read(uri))
+    return shown_image(store(), run_id, name, _remote(run_id))
+
+
+def image_reader(run: Run) -> Callable[[str], bytes]:
+    """What any thread may ask for the images of a run, by their names; raises as `run_image`."""
+    workspace, remote = store(), None
+    if not session.read_only():
+        with suppress(SmvizError):  # without credentials, what is on this machine can be read all the same
+            remote = files_door(run.connection).s3_read
+    return lambda name: shown_image(workspace, run.id, name, remote)
+
+
+def _remote(run_id: str) -> Remote | None:
+    """What reads an image in S3; nothing does where nothing is called."""
+    if session.read_only():
+        return None
+    return lambda uri: files_door(store().run(run_id).connection).s3_read(uri)
 
 
 def image_url(data: bytes, content_type: str, slot: str) -> str:
