@@ -19,6 +19,7 @@ from streamlit import runtime
 from smviz import images, sagemaker
 from smviz.deploying import Deploying
 from smviz.errors import NotAllowed, SmvizError
+from smviz.guarding import Guarded, Meter
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
@@ -30,7 +31,7 @@ from smviz.store import Remote, Run, Store
 from smviz.ui import session
 
 if TYPE_CHECKING:
-    from smviz.sagemaker import SageMaker
+    from smviz.sagemaker import SageMaker  # boto3 comes with it, and who only looks at runs has no use for that
 
 EMBEDDED = "embedded"  # stands where an AWS region's name would
 LONGEST_SHOWN = 4096  # pixels; a larger image is scaled for the screen, its boxes stay exact
@@ -63,8 +64,6 @@ def door(where: Connection) -> SageMaker:
         client = _opened(where)
     except NotAllowed:  # raised again by whatever is asked of the guard, before it needs a client
         client = None
-    from smviz.guarding import Guarded  # boto3 comes with it, and who only looks at runs has no use for that
-
     return Guarded(lambda: _existing(client), where, who, allowed, meter(), demo)
 
 
@@ -82,8 +81,6 @@ def files_door(where: Connection) -> SageMaker:
 @st.cache_resource(ttl="10m", show_spinner=False)
 def _opened(where: Connection) -> SageMaker:
     """The one client of a connection; renewed now and then, so that renewed credentials are taken up."""
-    from smviz.sagemaker import SageMaker  # boto3 takes long to import, and who only looks needs none
-
     return sagemaker.SageMaker(where, pool=MOST_CALLS)
 
 
@@ -103,8 +100,6 @@ def meter() -> Meter:
     Raises:
         StoreError: when its file cannot be opened.
     """
-    from smviz.guarding import Meter
-
     return Meter(Settings.from_environment().workspace / "server.db")
 
 
@@ -217,8 +212,6 @@ def execution_roles(where: Connection) -> tuple[str, ...]:
 @st.cache_data(ttl="24h", show_spinner=False)
 def region_names() -> tuple[str, ...]:
     """Every region where SageMaker is known."""
-    from smviz.sagemaker import regions  # as above
-
     return sagemaker.regions()
 
 
