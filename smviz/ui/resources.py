@@ -316,11 +316,13 @@ def _remote(run_id: str) -> Remote | None:
 
 
 def image_url(data: bytes, content_type: str, slot: str) -> str:
-    """A URL on this server for an image of this session; freed by Streamlit when the session shows it no longer.
+    """A URL for an image of this session; freed by Streamlit when the session shows it no longer.
 
-    `slot` names the place on the page; a new image in the same slot replaces the old one.
+    It is relative to the page, as Streamlit's own scripts are: the server knows below which path it is asked only
+    where nothing in front of it takes the path away. `slot` names the place on the page; a new image in the same slot
+    replaces the old one.
     """
-    return str(runtime.get_instance().media_file_mgr.add(data, content_type, slot))
+    return str(runtime.get_instance().media_file_mgr.add(data, content_type, slot)).removeprefix("/")
 
 
 def picture_url(payload: Payload, slot: str) -> str:
