@@ -107,6 +107,27 @@ def workspace_folder() -> Path:
     return settings.workspace if who.local else settings.workspace / "people" / who.key
 
 
+def may_name_files() -> bool:
+    """Whether this person may name files and folders of the server: only who sits at it."""
+    return person().local
+
+
+def may_use_s3() -> bool:
+    """Whether there is any place in S3 that this person may name."""
+    who = person()
+    return who.local or (not who.visitor and who.role >= Role.USER and bool(policy().s3_prefixes))
+
+
+def check_files() -> None:
+    """Before a file of the server is opened that a person has named.
+
+    Raises:
+        NotAllowed: unless the person sits at the server.
+    """
+    if not may_name_files():
+        raise NotAllowed("Files of this server cannot be named from here.", "Upload them, or give an S3 prefix.")
+
+
 def _is_local() -> bool:
     """Whether the one person is at this machine; a thread that belongs to no session is nobody's."""
     if not runtime.exists():  # no server: a script or a test calls
