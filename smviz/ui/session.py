@@ -118,6 +118,11 @@ def may_use_s3() -> bool:
     return who.local or (not who.visitor and who.role >= Role.USER and bool(policy().s3_prefixes))
 
 
+def may_choose_credentials() -> bool:
+    """Whether this person may call with a profile or a role of their choice, and not with the server's own alone."""
+    return person().role is Role.OWNER
+
+
 def check_files() -> None:
     """Before a file of the server is opened that a person has named.
 
