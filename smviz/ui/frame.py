@@ -29,6 +29,10 @@ _MAY = {
     Role.USER: "calls endpoints and has runs of their own.",
     Role.OWNER: "also deploys, deletes and shares.",
 }
+# Links and icons that Streamlit makes of text however it is escaped: a word joiner, which nobody sees, keeps them apart.
+_MEANT = re.compile(
+    r"(?<=www)(?=\.)|(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=:)(?=material[/_]|streamlit:)", re.IGNORECASE
+)
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }
 [data-testid="stHeader"] { background: transparent; }
@@ -114,11 +118,11 @@ def connection_bar(chosen: Chosen) -> Chosen:
     with shown_errors():
         endpoint = described(chosen.connection, chosen.endpoint)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(plain(endpoint.name), icon=":material/dns:", color="blue")
-        st.badge(chosen.place, icon=":material/location_on:", color="gray")
+        st.badge(badge_label(endpoint.name), icon=":material/dns:", color="blue")
+        st.badge(badge_label(chosen.place), icon=":material/location_on:", color="gray")
         status_badge(endpoint.status)
         if endpoint.kind not in {"", "real-time", "real-time, A/B variants"}:
-            st.badge(endpoint.kind, icon=":material/category:", color="gray")
+            st.badge(badge_label(endpoint.kind), icon=":material/category:", color="gray")
         chosen = variant_picker(chosen, endpoint)
     if not endpoint.answers:
         st.warning(f"This endpoint is {endpoint.status} and answers no calls now.", icon=":material/hourglass_top:")
@@ -132,7 +136,7 @@ def status_badge(status: str) -> None:
     elif status in {"Failed", "OutOfService"}:
         st.badge(status, icon=":material/error:", color="red")
     else:
-        st.badge(status, icon=":material/hourglass_top:", color="orange")
+        st.badge(badge_label(status), icon=":material/hourglass_top:", color="orange")
 
 
 @contextmanager
@@ -156,7 +160,12 @@ def show_error(error: SmvizError) -> None:
 
 def plain(text: str) -> str:
     """Text from a person, file or server, made safe to stand in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+|~$:!-])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()<>#+|~$:!&-])", r"\\\1", _MEANT.sub("\u2060", text))
+
+
+def badge_label(text: str) -> str:
+    """The same for `st.badge`, which escapes square brackets itself."""
+    return re.sub(r"\\([\[\]])", r"\1", plain(text))
 
 
 def number(value: float, digits: int = 3) -> str:
