@@ -167,7 +167,7 @@ class Guarded(SageMaker):
         self._policy = policy
         self._meter = meter
         self._demo = demo
-        self._prices: dict[str, float] = {}  # USD per second of an endpoint's machines, by its name
+        self._prices: dict[str, float] = {}  # USD per hour of an endpoint's machines, by its name
 
     def admit(self) -> float:
         """Seconds until the next call may begin; 0 counts it, and lets this thread make it. See `Meter.wait`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from smviz import responses
-from smviz.errors import EndpointError, SmvizError
+from smviz.errors import EndpointError, NotAllowed, SmvizError
 from smviz.records import Detections, Payload, Reply
 from smviz.runner import Retry
 from smviz.runner.retrying import trouble_of
@@ -123,6 +123,8 @@ def patiently(invoke: Callable[[], Reply], sleep: Callable[[float], object] = ti
         attempts += 1
         try:
             return Answer(invoke(), None, attempts)
+        except NotAllowed as error:
+            return Answer(None, error, attempts - 1)
         except EndpointError as error:
             # "probe": a model that is being loaded takes minutes, in which nobody looks at a spinner.
             if PATIENCE.decide(trouble_of(error), attempts) != "wait":

@@ -75,7 +75,7 @@ def choose(chosen: Chosen) -> None:
 
 
 def restored() -> Chosen:
-    """The choice from the address bar, else from the session, else the demo endpoint; nothing where nothing is called."""
+    """The choice of the address bar, else of the session, else the demo endpoint; nothing where nothing is called."""
     if session.read_only():
         return NOTHING
     kept: Chosen = st.session_state.get("chosen", Chosen(EMBEDDED, DEMO_ENDPOINT))

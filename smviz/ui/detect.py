@@ -109,10 +109,11 @@ def current_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
 def _failed(answer: answers.Answer) -> NoReturn:
     if answer.error:
         show_error(answer.error)
-    tried = "once" if answer.attempts == 1 else f"{answer.attempts} times"
+    times = "Called once" if answer.attempts == 1 else f"Called {answer.attempts} times"
+    tried = times if answer.attempts else "Not called"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Try again", icon=":material/refresh:", on_click=_ask_again, key="try again")
-        st.caption(f"Called {tried}. It is not called again until you ask; the other images stay as they are.")
+        st.caption(f"{tried}. It is not called again until you ask; the other images stay as they are.")
     raise history.NothingToShow
 
 
