@@ -172,7 +172,7 @@ class Store:
             newest = "SELECT name FROM run WHERE total IS NOT NULL ORDER BY created DESC, number DESC LIMIT 10"
             known = [name for (name,) in self._database.read(newest)]
             raise UnknownRun(
-                f"There is no run “{id_or_name}” in {self.folder}.",
+                f"There is no run “{id_or_name}” in this workspace.",
                 f"The latest runs are: {', '.join(known)}." if known else "No run has been made here yet.",
             )
         return run_of(rows[0])

@@ -11,6 +11,7 @@ from smviz.errors import SmvizError
 from smviz.local import DEMO_ENDPOINT, SAMPLES
 from smviz.records import ImageRef
 from smviz.store import Run
+from smviz.ui import session
 from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.compare_state import Compared, Side, compared_runs, same_truth, truth_of
 from smviz.ui.frame import plain, show_error
@@ -202,13 +203,15 @@ def _nothing_common(found: Compared) -> None:
 
 def _too_few(runs: tuple[Run, ...], live: Collection[str]) -> None:
     st.subheader("Two runs are needed", anchor=False)
-    there = "There is one run so far." if runs else "There is no run yet."
+    where = "shared here" if session.read_only() else "so far"
+    there = f"There is one run {where}." if runs else f"There is no run {where}."
     st.markdown(
         f"{there} Compare lays two runs over the same images side by side: two endpoints, two variants, or one "
         "endpoint at two times."
     )
     _demo_offer(runs, live, first=True)
-    st.page_link("pages/3_Evaluate.py", label="Make a run of your own", icon=":material/analytics:")
+    if not session.read_only():
+        st.page_link("pages/3_Evaluate.py", label="Make a run of your own", icon=":material/analytics:")
     st.stop()
 
 
@@ -216,7 +219,7 @@ def _demo_offer(runs: tuple[Run, ...], live: Collection[str], first: bool = Fals
     """A button that runs the demo detectors which have no run on the sample images yet."""
     mine = [run for run in runs if run.request.endpoint == DEMO_ENDPOINT and run.source == SAMPLE_SET]
     missing = [variant for variant in "AB" if variant not in {run.request.variant for run in mine}]
-    if not missing or live or not (first or mine):
+    if not missing or live or not (first or mine) or session.read_only():
         return
     what = f"demo detector {missing[0]}" if len(missing) == 1 else "both demo detectors"
     if not st.button(

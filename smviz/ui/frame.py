@@ -39,6 +39,8 @@ _STYLE = """<style>
 .st-key-menu { border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding-bottom: .4rem; }
 [data-testid="stBaseButton-primary"] { color: light-dark(#fff, #06211d); }
 .st-key-visitor { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#fef3c7, #2a2313); }
+.st-key-shared { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#e3f4f1, #10282a); }
+.st-key-shared [data-testid="stCaptionContainer"] { color: light-dark(#0b5a51, #7fe0d2); }
 .st-key-visitor [data-testid="stCaptionContainer"] { color: light-dark(#713f12, #fcd34d); }
 </style>"""
 
@@ -56,13 +58,20 @@ def start_page(title: str) -> Chosen:
         st.switch_page(PAGES[arrived.page][0], query_params=arrived.query)
     with shown_errors():
         chosen, who = restored(), session.person()
+    only_looked_at = session.read_only()
     with st.container(horizontal=True, key="menu", gap="small", vertical_alignment="center"):
         for name in PAGES:
-            page_link(name, name, chosen)
+            if name != "Endpoint" or not only_looked_at:
+                page_link(name, name, chosen)
         if who.address:
             _personal(who)
     if who.visitor and not session.replaying():
         _visitor_line()
+    if only_looked_at:
+        _shared_line()
+        if title == "Endpoint":
+            st.info("Endpoints are called and deployed where runs are made, not where they are looked at.")
+            st.stop()
     return chosen
 
 
@@ -99,6 +108,14 @@ def _visitor_line() -> None:
         st.caption(
             ":material/science: **Demo only.** Nobody can log in here, so AWS is not called. To call your endpoints, "
             "set up `[auth]` in .streamlit/secrets.toml: docs/hosting.md tells how."
+        )
+
+
+def _shared_line() -> None:
+    with st.container(key="shared"):
+        st.caption(
+            ":material/visibility: **Shared runs, to be looked at.** Every reply was kept when the run was made: "
+            "nothing is called, and nothing can be changed."
         )
 
 

@@ -17,9 +17,11 @@ import streamlit as st
 from streamlit import runtime
 
 from smviz import images, sagemaker
+from smviz.access import OPERATOR
 from smviz.deploying import Deploying
-from smviz.errors import NotAllowed, SmvizError
+from smviz.errors import NotAllowed, SmvizError, StoreError
 from smviz.guarding import Guarded, Meter
+from smviz.journal import event
 from smviz.local import EmbeddedServer
 from smviz.records import Endpoint, Payload
 from smviz.runner import BatchRun
@@ -27,7 +29,7 @@ from smviz.runner.forecast import Digests
 from smviz.sagemaker import Identity
 from smviz.settings import Connection, Settings, is_loopback
 from smviz.sharing import shown_image
-from smviz.store import Remote, Run, Store
+from smviz.store import FILE_NAME, Remote, Run, Store
 from smviz.ui import session
 
 if TYPE_CHECKING:
@@ -110,7 +112,20 @@ def store() -> Store:
         StoreError: when the file cannot be opened.
     """
     folder, only_read = session.workspace_folder(), session.read_only()
+    if only_read and not session.replaying():
+        return _shared(folder)
     return _visitors().store if not only_read and session.person().visitor else _store(folder, only_read)
+
+
+def _shared(folder: Path) -> Store:
+    """The runs that are shared on this server; who looks at them is not told where they are."""
+    if not (folder / FILE_NAME).exists():
+        raise StoreError("No run is shared here yet.", "An owner shares one on the Evaluate page.")
+    try:
+        return _store(folder, True)
+    except StoreError as error:
+        event("shared", "error", message=str(error))
+        raise StoreError("The shared runs cannot be read.", f"{OPERATOR}: its log says why.") from error
 
 
 @st.cache_resource(show_spinner=False)
@@ -301,11 +316,17 @@ def run_image(run_id: str, name: str) -> bytes:
 
 def image_reader(run: Run) -> Callable[[str], bytes]:
     """What any thread may ask for the images of a run, by their names; raises as `run_image`."""
-    workspace, remote = store(), None
-    if not session.read_only():
-        with suppress(SmvizError):  # without credentials, what is on this machine can be read all the same
-            remote = files_door(run.connection).s3_read
+    workspace, remote = store(), remote_reader(run)
     return lambda name: shown_image(workspace, run.id, name, remote)
+
+
+def remote_reader(run: Run) -> Remote | None:
+    """What any thread may ask for images of a run in S3; None where nothing can read there."""
+    if session.read_only():
+        return None
+    with suppress(SmvizError):  # without credentials, what is on this machine can be read all the same
+        return files_door(run.connection).s3_read
+    return None
 
 
 def _remote(run_id: str) -> Remote | None:

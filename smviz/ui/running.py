@@ -68,7 +68,8 @@ def work_on(
 
 def connection_now(run: Run) -> Connection:
     """Where a run's endpoint is: the embedded one listens at another port every time it starts."""
-    return Chosen(EMBEDDED).connection if is_loopback(run.connection.endpoint_url) else run.connection
+    here = is_loopback(run.connection.endpoint_url) and not session.read_only()
+    return Chosen(EMBEDDED).connection if here else run.connection
 
 
 def usd_per_hour(where: Connection, name: str) -> float:
@@ -91,6 +92,8 @@ def going_on() -> frozenset[str]:
 
     Ask before reading the store: what has ended by then is in the store whole.
     """
+    if session.read_only():
+        return frozenset()
     return frozenset(run_id for run_id, work in works().items() if work.batch.progress.state in GOING_ON)
 
 
@@ -100,6 +103,8 @@ def elsewhere(live: frozenset[str]) -> tuple[Claim, ...]:
     Raises:
         StoreError: when the workspace cannot be read.
     """
+    if session.read_only():  # what is there is shown as it stands
+        return ()
     return tuple(claim for claim in store().claims() if claim.run not in live)
 
 
@@ -250,7 +255,7 @@ def ended(run: Run) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange[:material/pause_circle:] {run.answered:,} of {run.total:,} images have a reply.")
-        if st.button(
+        if not session.read_only() and st.button(
             f"Call for the other {run.total - run.answered:,}",
             icon=":material/resume:",
             help="The endpoint is called only for images that have no reply yet; nothing is paid for twice.",

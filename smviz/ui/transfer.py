@@ -157,7 +157,7 @@ def export_menu(run: Run) -> None:
             st.download_button(
                 form.title,
                 _maker(workspace, run, kind),
-                f"{_file_name(run.name)}{suffix}",
+                f"{file_name(run.name)}{suffix}",
                 MIMES.get(suffix[suffix.rfind(".") :], "application/octet-stream"),
                 icon=":material/download:",
                 on_click="ignore",
@@ -179,5 +179,6 @@ def _maker(workspace: Store, run: Run, kind: Kind) -> Callable[[], BufferedReade
     return make
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """A name as every system takes it for a file's."""
     return "".join(c if c.isalnum() or c in "-_ ." else "-" for c in name).strip(" .") or "run"
