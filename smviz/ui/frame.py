@@ -29,7 +29,7 @@ _MAY = {
     Role.USER: "calls endpoints and has runs of their own.",
     Role.OWNER: "also deploys, deletes and shares.",
 }
-# Links and icons that Streamlit makes of text however it is escaped: a word joiner, which nobody sees, keeps them apart.
+# Links and icons that Streamlit makes of any text, escaped or not: a word joiner, which nobody sees, keeps them apart.
 _MEANT = re.compile(
     r"(?<=www)(?=\.)|(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=:)(?=material[/_]|streamlit:)", re.IGNORECASE
 )
