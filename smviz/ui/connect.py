@@ -10,10 +10,11 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from smviz import sagemaker
 from smviz.errors import CredentialsError, EndpointError
 from smviz.pricing import price_per_hour
 from smviz.records import Endpoint
-from smviz.sagemaker import credential_sources, explain_failure, profiles
+from smviz.sagemaker import credential_sources, explain_failure
 from smviz.ui import session
 from smviz.ui.choice import Chosen, choose, open_regions, variant_picker
 from smviz.ui.frame import plain, status_badge
@@ -66,7 +67,7 @@ def credentials_picker(chosen: Chosen) -> Chosen:
         st.caption(":material/lock: Called with the server's own credentials; another profile or role is an owner's.")
         return chosen
     left, right = st.columns([1, 1.6])
-    options = [USUAL, *profiles()]
+    options = [USUAL, *sagemaker.profiles()]
     index = options.index(chosen.profile) if chosen.profile in options else 0
     profile = left.selectbox("Credentials", options, index=index, help="A profile of this machine, or the usual chain.")
     role = right.text_input(
