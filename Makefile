@@ -2,12 +2,15 @@
 # checkout below a folder with a space in its name works too.
 
 PORT ?= 8501
+REPLAY ?= $(SMVIZ_REPLAY)
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin/python
 
 .PHONY: run test check bench clean chromium
 
+# `make run REPLAY=folder` shows the runs in a folder that `smviz share` made, and calls nothing.
+run: export SMVIZ_REPLAY := $(REPLAY)
 run: $(VENV)/app
 	$(BIN) -m streamlit run streamlit_app.py --server.address 127.0.0.1 --server.port $(PORT)
 
