@@ -77,8 +77,8 @@ def _begun(run: Run, evaluation: Evaluation, derived: Derived, options: Options)
     choosing = derived.choice(options.objective, options.iou)
 
     def work(progress: Progress) -> Report:
-        while (choice := choosing.result(0.2)) is None:
-            progress(choosing.share / 2)
+        choice = choosing.result()
+        assert choice is not None
         return make_report(
             subject,
             options,
@@ -89,7 +89,7 @@ def _begun(run: Run, evaluation: Evaluation, derived: Derived, options: Options)
             derived.near,
         )
 
-    return Background(work)
+    return Background(work, after=choosing)
 
 
 def _files(run: Run, work: Background[Report]) -> None:
