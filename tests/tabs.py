@@ -115,8 +115,8 @@ class Tab:
     @property
     def media(self) -> set[str]:
         """The paths of the pictures and files that the page names."""
-        found = (re.findall(rb"/media/[0-9a-f]+\.\w+", each.SerializeToString()) for each in self._drawn.values())
-        return {path.decode() for paths in found for path in paths}
+        found = (re.findall(rb"\bmedia/[0-9a-f]+\.\w+", each.SerializeToString()) for each in self._drawn.values())
+        return {f"/{path.decode()}" for paths in found for path in paths}
 
     def _all(self, kind: str) -> list[Message]:
         return [getattr(each, kind) for each in self._drawn.values() if each.WhichOneof("type") == kind]
