@@ -133,7 +133,7 @@ class Policy:
         the others. Named in several lists, the highest counts. Upper and lower case of A to Z are the same; any other
         two characters are different, however alike they look.
         """
-        if not _ADDRESS.fullmatch(address):
+        if not (_ADDRESS.fullmatch(address) and address.isprintable()):
             return None
         wanted = folded(address)
         lists = ((Role.OWNER, self.owners), (Role.USER, self.users), (Role.VIEWER, self.viewers))
