@@ -12,7 +12,7 @@ import streamlit as st
 
 from smviz.access import Person, Role
 from smviz.errors import EndpointError, ModelError, SmvizError
-from smviz.ui import login, mishaps, session
+from smviz.ui import login, memory, mishaps, session
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
 
@@ -40,7 +40,7 @@ _STYLE = """<style>
 [data-testid="stBaseButton-primary"] { color: light-dark(#fff, #06211d); }
 .st-key-visitor { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#fef3c7, #2a2313); }
 .st-key-shared { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#e3f4f1, #10282a); }
-.st-key-shared [data-testid="stCaptionContainer"] { color: light-dark(#0b5a51, #7fe0d2); }
+.st-key-shared [data-testid="stCaptionContainer"] p { color: light-dark(#0b4f47, #9be9de); opacity: 1; }
 .st-key-visitor [data-testid="stCaptionContainer"] { color: light-dark(#713f12, #fcd34d); }
 </style>"""
 
@@ -51,6 +51,7 @@ def start_page(title: str) -> Chosen:
     The script ends here for whoever may not come in.
     """
     mishaps.stand_by()
+    memory.settle(title)
     st.set_page_config(page_title=f"{title} · smviz", page_icon=str(ICON), layout="wide")
     st.html(_STYLE)
     arrived = login.gate(title)
