@@ -121,13 +121,16 @@ def _ask_again() -> None:
     st.session_state["call again"] = True
 
 
-def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: int) -> None:
-    """The call in badges: size, bytes, latency, the variant that answered; and what was done to the file."""
+def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: int, as_sent: bool = True) -> None:
+    """The call in badges: size, bytes, latency, the variant that answered; and what was done to the file.
+
+    Not told of a picture that has the frame, and not the bytes, of what was sent: how many bytes those were.
+    """
     place.badge(f"{payload.width} × {payload.height} px", icon=":material/aspect_ratio:", color="gray")
     done = plain("; ".join(payload.notes)) if payload.notes else "as the file is"
-    place.badge(
-        f"{len(payload.body) / 1024:,.0f} kB sent", icon=":material/upload:", color="gray", help=f"Sent {done}."
-    )
+    if as_sent:
+        size = f"{len(payload.body) / 1024:,.0f} kB sent"
+        place.badge(size, icon=":material/upload:", color="gray", help=f"Sent {done}.")
     if not math.isnan(reply.latency):
         took = "From sending to the last byte of the reply."
         if reply.model is not None:
@@ -137,7 +140,7 @@ def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: 
         place.badge(f"answered by {plain(reply.variant)}", icon=":material/alt_route:", color="gray")
     if attempts > 1:
         place.badge(f"{attempts} attempts", icon=":material/replay:", color="orange")
-    if payload.notes:
+    if payload.notes and as_sent:
         st.caption(f"Before sending: {plain('; '.join(payload.notes))}.")
 
 

@@ -40,8 +40,8 @@ _STYLE = """<style>
 [data-testid="stBaseButton-primary"] { color: light-dark(#fff, #06211d); }
 .st-key-visitor { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#fef3c7, #2a2313); }
 .st-key-shared { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#e3f4f1, #10282a); }
-.st-key-shared [data-testid="stCaptionContainer"] p { color: light-dark(#0b4f47, #9be9de); opacity: 1; }
-.st-key-visitor [data-testid="stCaptionContainer"] { color: light-dark(#713f12, #fcd34d); }
+.st-key-shared [data-testid="stCaptionContainer"] { color: light-dark(#0b4f47, #9be9de); opacity: 1; }
+.st-key-visitor [data-testid="stCaptionContainer"] { color: light-dark(#713f12, #fcd34d); opacity: 1; }
 </style>"""
 
 

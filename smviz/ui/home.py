@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import islice
+
 import streamlit as st
 
 from smviz import drawing
 from smviz.colours import class_colours
+from smviz.errors import SmvizError
+from smviz.evaluation import read_by
 from smviz.local import SAMPLES
 from smviz.store import Run
 from smviz.ui import answers, session
 from smviz.ui.choice import Chosen, preset_of, with_variant
 from smviz.ui.frame import page_link, plain, status_badge
-from smviz.ui.resources import EMBEDDED, described, prepared
+from smviz.ui.resources import EMBEDDED, described, prepared, run_image, store
 from smviz.ui.runs import run_label
 
 SHOWN_FROM = 0.35  # confidence
 RUNS_SHOWN = 8
+LOOKED_AT = 12  # images of a shared run, of which the one with the most boxes is shown
 STEPS = (
     ("Endpoint", "Choose an endpoint", "Region, variant, class labels, and one test call"),
     ("Detect", "Look at one image", "Its boxes, a confidence slider that answers at once, every detection listed"),
@@ -92,9 +98,32 @@ def live_example(chosen: Chosen) -> None:
     )
 
 
+def shared_example(runs: tuple[Run, ...]) -> None:
+    """An image of the newest run that is shared with pictures, with the boxes of its stored reply."""
+    run = next((run for run in runs if run.answered and run.shared != "none"), None)
+    if run is None or not session.read_only():
+        return
+    read, best = read_by(run.preset), None
+    for outcome in islice(store().iter_outcomes(run.id), LOOKED_AT):
+        with suppress(SmvizError):  # a reply or an image that cannot be read is told of where it is looked at
+            kept = read(outcome).at_least(SHOWN_FROM) if outcome.reply else None
+            if kept is not None and (best is None or len(kept) > len(best[1])):
+                best = prepared(run_image(run.id, outcome.image), outcome.image), kept, outcome.image
+    if best:
+        payload, kept, name = best
+        st.image(
+            drawing.annotate(payload, kept, class_colours(kept.class_names)),
+            output_format="JPEG",
+            width="stretch",
+            alt="An image of a shared run with the detections of its stored reply",
+        )
+        of = f"of run {run.name}, {len(kept)} detections with a confidence of {SHOWN_FROM} or more."
+        st.caption(plain(f"{name} {of}"))
+
+
 def latest_runs(runs: tuple[Run, ...], chosen: Chosen) -> None:
     """The newest stored runs, each with a link that opens it."""
     if runs:
-        st.subheader("Latest runs", anchor=False)
+        st.subheader("Shared runs" if session.read_only() else "Latest runs", anchor=False)
     for run in runs[:RUNS_SHOWN]:
         page_link("Evaluate", run_label(run), chosen, {"run": run.id})

@@ -62,7 +62,7 @@ def stored_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
         raw_reply(outcome.reply, expanded=True)
         st.stop()
     payload = _as_sent(prepared(data, name), outcome, run)
-    call_facts(facts, payload, outcome.reply, outcome.attempts)
+    call_facts(facts, payload, outcome.reply, outcome.attempts, as_sent=run.shared != "small")
     try:
         found = read_by(run.preset)(outcome)
     except BadResponse as error:
@@ -177,7 +177,7 @@ def _as_sent(payload: Payload, outcome: Outcome, run: Run) -> Payload:
             raw_reply(outcome.reply, expanded=True)
         st.stop()
     if run.shared == "small":
-        st.caption(":material/photo_size_select_small: A small picture of the image, in the frame that was sent.")
+        st.caption(":material/photo_size_select_small: Shared as a small picture, shown in the frame that was sent.")
     elif payload.sha256 != outcome.sha256 and outcome.sha256:
         st.warning("The image file has changed since the run; the boxes are those of the file as it was.")
     return payload
