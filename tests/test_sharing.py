@@ -1,32 +1,24 @@
 """Runs that are shared: the same numbers for whoever gets them, read-only, and nothing that is nobody's business."""
 
+import contextlib
 import io
 import json
-import os
 import shutil
 import sqlite3
-import stat
-import subprocess
-import sys
-import tempfile
-import threading
-import zipfile
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from picture_runs import picture_run
 
 from smviz.annotations import parse_ground_truth
-from smviz.errors import BadImage, BadSetting, StoreError, UnknownRun
+from smviz.errors import BadImage, BadSetting, UnknownRun
 from smviz.evaluation import judge, read_by
 from smviz.images import prepare, size_of
 from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.sharing import IMAGES, LONGEST, bare, share_run, shown_image, take_back, zip_shared
+from smviz.sharing import IMAGES, LONGEST, share_run, shown_image, take_back
 from smviz.store import FILE_NAME, Store
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +117,8 @@ def run(store, tmp_path):
         store.append(made.id, Outcome(name, sha, 2000, 1500, 2, reply(), client=0.5))
     failure = Failure(
         "AccessDenied",
-        f"User: {ROLE.replace('iam', 'sts')}/ann with AKIAIOSFODNN7EXAMPLE may not read /home/ann/secret-project/c.jpg.",
+        f"User: {ROLE.replace('iam', 'sts')}/ann with {SECRETS['an access key']} may not read "
+        "/home/ann/secret-project/c.jpg.",
         f"Allow it in {ROLE}.",
         "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/Endpoints/detector:log-stream:AllTraffic/i-0abc",
     )
@@ -377,10 +370,8 @@ def everything(folder):
     texts = []
     for value in values:
         if isinstance(value, bytes):
-            try:
+            with contextlib.suppress(zlib.error):
                 value = zlib.decompress(value)
-            except zlib.error:
-                pass
             texts.append(value.decode("utf-8", "replace"))
         else:
             texts.append(str(value))
