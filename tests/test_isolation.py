@@ -49,6 +49,13 @@ OF_THE_SERVER = {
 }
 
 
+# What sessions compute together, each with what tells that they may.
+IN_COMMON = {
+    "_evaluations": "by the folder of the workspace, and of the run",
+    "_derivations": "by the evaluation itself",
+}
+
+
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path) -> Iterator[Path]:
     """A machine without an AWS account, and with an empty workspace, which is returned."""
@@ -184,6 +191,16 @@ class TestCaches:
             if "st.cache_" in ast.unparse(decorator) and "scope='session'" not in ast.unparse(decorator)
         }
         assert found == set(OF_THE_SERVER)
+
+    def test_what_sessions_have_in_common_is_known(self):
+        """What is computed once for several sessions is of a workspace that each of them may look at."""
+        found = {
+            ast.unparse(node.target)
+            for path in (ROOT / "smviz").rglob("*.py")
+            for node in ast.parse(path.read_text("utf-8")).body
+            if isinstance(node, ast.AnnAssign) and "InCommon" in ast.unparse(node)
+        }
+        assert found == set(IN_COMMON)
 
     def test_no_module_of_the_screen_keeps_anything(self):
         """A list, a dictionary or a set that begins empty would be filled by everybody."""

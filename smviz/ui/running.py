@@ -20,7 +20,7 @@ from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
 from smviz.ui.planning import own_prices, usd
 from smviz.ui.progress import clock
-from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, image_check, renewed, store, works
+from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, image_check, meter, renewed, store, works
 
 WORKERS = 16  # calls at once, at most, unless a person says otherwise
 SIDE_BY_SIDE = 2  # cards of runs at work
@@ -189,7 +189,17 @@ def _facts(now: Progress, work: Work) -> list[str]:
     facts.append(f"{share:.0%} throttled")
     facts.append(f"{now.retries:,} retries")
     facts.append(f"cost so far {money(work.usd_per_hour * now.elapsed / 3600)}")
-    return facts
+    return facts + _limits()
+
+
+def _limits() -> list[str]:
+    """What this server lets a person call for, which may be why a run is slow; nothing where it is one's own."""
+    who, allowed = session.person(), session.policy()
+    if who.local:
+        return []
+    most, budget = allowed.requests_per_minute, allowed.usd_per_day
+    limits = [f"at most {most:,} calls a minute on this server"] if most else []
+    return [*limits, *([f"{meter().spent():.2f} of {budget:.2f} USD a day spent by all"] if budget else [])]
 
 
 def money(amount: float) -> str:
