@@ -44,7 +44,7 @@ _REGISTRY = re.compile(r"\b\d{12}(?=\.dkr\.ecr)")
 _KEY = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}")
 _NOT_IN_A_NAME = r"\s\"'“”<>|*?:,;()"
 _FOLDERS = re.compile(
-    rf"(?:file://)?(?<![\w/.:~-])(?:~?/|[A-Za-z]:\\|\\\\)(?:[^{_NOT_IN_A_NAME}/\\]{{1,255}}[/\\]){{1,60}}"
+    rf"(?:\bfile://(?=/)|(?<![\w/.:~-]))(?:~?/|[A-Za-z]:\\|\\\\)(?:[^{_NOT_IN_A_NAME}/\\]{{1,255}}[/\\]){{1,60}}"
 )
 _ABSOLUTE = re.compile(r"(?:file://|~?/|[A-Za-z]:[/\\]|\\\\)")
 

@@ -5,6 +5,8 @@ import io
 import json
 import shutil
 import sqlite3
+import time
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from smviz.evaluation import judge, read_by
 from smviz.images import prepare, size_of
 from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.sharing import IMAGES, LONGEST, share_run, shown_image, take_back
+from smviz.sharing import IMAGES, LONGEST, bare, share_run, shown_image, take_back, zip_shared
 from smviz.store import FILE_NAME, Store
 
 ROOT = Path(__file__).parents[1]
@@ -376,3 +378,54 @@ def everything(folder):
         else:
             texts.append(str(value))
     return "\n".join(texts)
+
+
+class TestZip:
+    def test_is_looked_at_when_unpacked(self, store, run, folder, tmp_path):
+        """A zip holds a folder with the runs, and a word on what to do with it."""
+        shared(store, run, folder)
+        with (tmp_path / "shared.zip").open("wb") as file:
+            zip_shared(folder, file)
+        with zipfile.ZipFile(tmp_path / "shared.zip") as archive:
+            assert archive.namelist() == [f"smviz-shared/{FILE_NAME}", "smviz-shared/README.txt"]
+            assert b"make run REPLAY=" in archive.read("smviz-shared/README.txt")
+            archive.extractall(tmp_path / "unpacked")
+        with Store(tmp_path / "unpacked" / "smviz-shared", read_only=True) as there:
+            assert [one.id for one in there.runs()] == [run.id]
+
+
+class TestBare:
+    @pytest.mark.parametrize(
+        ("text", "left"),
+        [
+            ("cannot read /home/ann/set/a.jpg", "cannot read …/a.jpg"),
+            ("cannot read “C:\\Users\\ann\\a.jpg”", "cannot read “…/a.jpg”"),
+            ("cannot read \\\\server\\share\\a.jpg", "cannot read …/a.jpg"),
+            ("cannot read file:///home/ann/a.jpg", "cannot read …/a.jpg"),
+            ("cannot read ~/set/a.jpg", "cannot read …/a.jpg"),
+            (f"may not assume {ROLE}.", "may not assume (an ARN)"),
+            (
+                "pulls 123456789012.dkr.ecr.eu-west-1.amazonaws.com/image:1",
+                "pulls ….dkr.ecr.eu-west-1.amazonaws.com/image:1",
+            ),
+            (
+                "s3://bucket/prefix/a.jpg and https://example.com/a/b",
+                "s3://bucket/prefix/a.jpg and https://example.com/a/b",
+            ),
+            (
+                "images/000000397133.jpg, 3/4 of train/val, and/or 1/2",
+                "images/000000397133.jpg, 3/4 of train/val, and/or 1/2",
+            ),
+            ("", ""),
+        ],
+    )
+    def test_keeps_names_and_no_places(self, text, left):
+        """Folders, ARNs and keys go; names of files, addresses in S3 and fractions stay."""
+        assert bare(text) == left
+
+    def test_is_quick_whatever_the_text(self):
+        """A text that is made to be slow is none."""
+        start = time.monotonic()
+        for text in ("/" * 50_000, "/a" * 50_000, "arn:aws:" * 20_000, "1" * 100_000, "\\\\" * 50_000, "~/" * 50_000):
+            bare(text)
+        assert time.monotonic() - start < 5

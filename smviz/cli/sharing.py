@@ -27,17 +27,23 @@ def share_command(given: argparse.Namespace) -> int:
             copies = [
                 share_run(store, run.id, shared, given.images, _remote(given), _telling(run.name)) for run in runs
             ]
-    for copy in copies:
-        _tell(copy, given.images)
-    print(LEFT_OUT, file=sys.stderr)
     if given.json:
         print_json([_row(copy) for copy in copies])
+    for copy in copies:
+        if not given.json:
+            _tell(copy)
+        _tell_missing(copy)
+    print(LEFT_OUT, file=sys.stderr)
     return 0
 
 
-def _tell(copy: Copy, images: str) -> None:
-    pictures = f", {copy.images} {'small pictures' if copy.run.shared == 'small' else 'image files'}"
-    out(plain(f"Run {copy.run.id}: {copy.run.name}, {copy.run.total} images{'' if images == 'none' else pictures}."))
+def _tell(copy: Copy) -> None:
+    pictures = {"small": f", {copy.images} with a small picture", "full": f", {copy.images} with their file"}
+    told = f"{copy.run.name}, {copy.run.total} images{pictures.get(copy.run.shared, '')}"
+    out(plain(f"Run {copy.run.id}: {told}."))
+
+
+def _tell_missing(copy: Copy) -> None:
     if copy.missing:
         more = f" and {len(copy.missing) - NAMED} more" if len(copy.missing) > NAMED else ""
         told = f"Note: cannot be read, or changed since the run: {', '.join(copy.missing[:NAMED])}{more}."
