@@ -213,7 +213,7 @@ class TestAboutRuns:
         assert (run.total, run.answered, run.failed, run.state) == (2, 1, 1, "finished")
         assert store.outcomes(run.id) == (answered("a"), failed("b"))
         assert store.annotations(run.id) == b"{}"
-        with pytest.raises(BadImage, match="imported without images"):
+        with pytest.raises(BadImage, match="imported or shared without it"):
             store.image_data(run.id, "a")
 
     def test_size(self, store):
