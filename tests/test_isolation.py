@@ -13,6 +13,7 @@ from browser import start_app
 from picture_runs import picture_run
 from PIL import Image
 from streamlit import config
+from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 from streamlit.testing.v1 import AppTest
 from tabs import Tab, fresh_browser
 
@@ -338,6 +339,31 @@ class TestLimits:
         page.file_uploader(key="test image").set_value(("large.png", large.getvalue(), "image/png")).run()
         next(button for button in page.button if button.label == "Send the test image").click().run()
         assert "large.png has 81.0 megapixels; this server takes 50 megapixels at most." in words(page)
+
+
+def _peek() -> None:
+    import streamlit as st
+
+    from smviz.ui import resources
+
+    st.session_state["works"], st.session_state["folder"] = resources.works(), resources.store().folder
+
+
+def test_the_work_of_a_visitor_ends_with_the_session(machine):
+    """Nothing goes on calling for who has left, and the folder is deleted once no call is under way."""
+    page = page_of(VISITOR, "3_Evaluate")
+    next(button for button in page.button if button.label.startswith("Run 80")).click().run()
+    left = as_seen_by(VISITOR, AppTest.from_function(_peek)).session_state
+    (work,), folder = left["works"].values(), left["folder"]
+    assert work.batch.progress.state == "running"
+    assert folder.exists()
+    clear_session_cache("test session id")  # as the server does when a session has ended
+    assert work.batch.wait(SECONDS)
+    assert work.batch.progress.state == "stopped"
+    end = time.monotonic() + SECONDS
+    while folder.exists():
+        assert time.monotonic() < end, "the folder is still there"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
