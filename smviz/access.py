@@ -252,11 +252,12 @@ class Policy:
 
 
 def is_local(bound: str | None, headers: Mapping[str, str], remote: str | None) -> bool:
-    """Whether a request comes from the person at this very machine.
+    """Whether a WebSocket seems to come from the browser of the person at this very machine.
 
     A server that listens on loopback only may stand behind a proxy that everybody reaches. One that passes headers on
-    is known by them, or by the Host that the browser asked for; one that does not, by the Origin, which browsers send
-    with every WebSocket. A page elsewhere whose name resolves to 127.0.0.1 is known by its Host as well.
+    is known by them, or by the Host that the browser asked for; one that does not, by the Origin, which every browser
+    sends. A page elsewhere whose name resolves to 127.0.0.1 is known by its Host as well. What no header can tell is
+    whether somebody has made up a Host and an Origin, behind a proxy that adds nothing.
 
     Args:
         bound: the address that the server listens on; None where it is every one.
@@ -266,9 +267,8 @@ def is_local(bound: str | None, headers: Mapping[str, str], remote: str | None) 
     named = {name.lower(): value for name, value in headers.items()}
     if any(_FORWARDED.fullmatch(name) for name in named):
         return False
-    origin = [_host(named["origin"])] if "origin" in named else []
-    hosts = [bound or "", _host(f"//{named.get('host', '')}"), *origin, *([] if remote is None else [remote])]
-    return all(_is_loopback(host) for host in hosts)
+    hosts = [bound or "", _host(f"//{named.get('host', '')}"), _host(named.get("origin", ""))]
+    return all(_is_loopback(host) for host in (*hosts, *([] if remote is None else [remote])))
 
 
 def folded(address: str) -> str:

@@ -300,7 +300,7 @@ class TestWhoSitsHere:
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST:8501"])
     def test_the_browser_on_this_machine(self, bound, host):
         """The server listens on loopback, and the browser asks for loopback."""
-        assert is_local(bound, {"Host": host}, None)
+        assert is_local(bound, {"Host": host, "Origin": f"http://{host}"}, None)
         assert is_local(bound, {"host": host, "origin": "http://127.0.0.1:8501"}, None)
 
     @pytest.mark.parametrize("bound", [None, "", "0.0.0.0", "::", "192.168.1.5", "smviz.example.com", "unix://x.sock"])
@@ -339,16 +339,19 @@ class TestWhoSitsHere:
         "headers",
         [
             {},
-            {"Host": ""},
-            {"Host": "smviz.example.com"},
-            {"Host": "localhost.evil.com"},
-            {"Host": "127.0.0.1.evil.com"},
-            {"Host": "127.0.0.1@evil.com"},
-            {"Host": "[::1"},
-            {"Host": "localhost, evil.com"},
-            {"Host": "127.0.0.1:8501", "Origin": "https://smviz.example.com"},
-            {"Host": "127.0.0.1:8501", "Origin": "null"},
-            {"Host": "127.0.0.1:8501", "Origin": ""},
+            {"Host": "localhost:8501"},
+            {"Origin": "http://localhost:8501"},
+            {**LOOPBACK, "Host": ""},
+            {**LOOPBACK, "Host": "smviz.example.com"},
+            {**LOOPBACK, "Host": "localhost.evil.com"},
+            {**LOOPBACK, "Host": "127.0.0.1.evil.com"},
+            {**LOOPBACK, "Host": "127.0.0.1@evil.com"},
+            {**LOOPBACK, "Host": "[::1"},
+            {**LOOPBACK, "Host": "localhost, evil.com"},
+            {**LOOPBACK, "Origin": "https://smviz.example.com"},
+            {**LOOPBACK, "Origin": "http://localhost@evil.com"},
+            {**LOOPBACK, "Origin": "null"},
+            {**LOOPBACK, "Origin": ""},
         ],
     )
     def test_a_name_or_a_page_from_elsewhere(self, headers):

@@ -13,6 +13,7 @@ from browser import start_app
 from picture_runs import picture_run
 from PIL import Image
 from streamlit import config
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 from streamlit.testing.v1 import AppTest
 from tabs import Tab, fresh_browser
@@ -44,6 +45,7 @@ OF_THE_SERVER = {
     "_store": "by folder, and a person's folder is theirs",
     "_begun_by": "by person",
     "region_names": "what is public",
+    "_reached_from_elsewhere": "a yes or a no",
     "_runs": "how often a page has run",
     "_tell": "what was written to the log",
     "_arrivals": "by browser, before anybody has logged in",
@@ -412,17 +414,35 @@ class TestVisitors:
                 assert time.monotonic() < end, "a visitor's folder is still there"
                 time.sleep(0.1)
 
+    def test_cannot_clear_the_caches_of_all(self, reached):
+        """Streamlit's own message for it, which any client may send, changes nothing for anybody."""
+        url, temporary = reached
+        with visitor(url) as one, visitor(url) as two, Tab(one, "Evaluate") as tab, Tab(two) as other:
+            tab.press("Run 80 images")
+            before = workspaces(temporary)
+            for message in (BackMsg(clear_cache=True), BackMsg(load_git_info=True)):
+                other._socket.send(message.SerializeToString())
+            with Tab(two, "Evaluate"):
+                assert before < workspaces(temporary)
+            tab.press("Stop")
+            assert "on sample set" in tab.text
+
     def test_leave_when_the_server_ends(self, reached):
         """Who is still there then leaves nothing behind; the fixture looks."""
         url, temporary = reached
         with visitor(url) as browser, Tab(browser, "Evaluate"):
             assert len(workspaces(temporary)) == 1
 
-    def test_who_sits_at_the_machine_is_none(self, reached):
-        """On the same server, by the same address: by loopback one's own workspace, by the name a temporary one."""
-        url, _ = reached
-        with fresh_browser(url) as browser, Tab(browser, "Evaluate") as tab:
+
+def test_a_server_that_was_reached_from_elsewhere_is_nobodys(tmp_path):
+    """On loopback it belongs to who sits there; once a proxy's or another name's request has come, made-up headers
+    open it no more."""
+    surroundings = {"SMVIZ_WORKSPACE": str(tmp_path / "ws"), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    with start_app(ROOT / "streamlit_app.py", surroundings) as url, fresh_browser(url) as browser:
+        with Tab(browser, "Evaluate") as tab:
             assert "Demo only" not in tab.text
             assert "which only who sits at it may name" not in tab.text
-        with visitor(url) as browser, Tab(browser, "Evaluate") as tab:
+        with visitor(url) as proxied, Tab(proxied) as tab:
+            assert "Demo only" in tab.text
+        with Tab(browser, "Evaluate") as tab:
             assert "Demo only" in tab.text

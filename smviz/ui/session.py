@@ -11,19 +11,30 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, ClassVar
 from weakref import WeakSet
 
 import streamlit as st
 from streamlit import config, runtime
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from smviz.access import LOCAL, OPERATOR, VISITOR, Person, Policy, Role, is_local
 from smviz.errors import BadSetting, NotAllowed, NotSetUp
 from smviz.journal import event
 from smviz.settings import Settings
+
+
+def _ignored(session: AppSession) -> None:
+    """Does nothing."""
+
+
+# Any client may send these, whether somebody is logged in or not: one clears everybody's caches, in which works, limits
+# and visitors are, the other tells of the server's checkout. Streamlit has no setting against them.
+AppSession._handle_clear_cache_request = _ignored  # type: ignore[assignment, method-assign]
+AppSession._handle_git_information_request = _ignored  # type: ignore[assignment, method-assign]
 
 SHARED = "shared"
 MOST_VISITORS = 50  # at once; each has a temporary workspace
@@ -134,16 +145,29 @@ def check_files() -> None:
 
 
 def _is_local() -> bool:
-    """Whether the one person is at this machine; a thread that belongs to no session is nobody's."""
+    """Whether the one person is at this machine; a thread that belongs to no session is nobody's.
+
+    A server on loopback that was once reached from elsewhere has a proxy or a tunnel before it, behind which headers
+    can be made up: from then on nobody is taken for the person at the machine.
+    """
     if not runtime.exists():  # no server: a script or a test calls
         return True
     if get_script_run_ctx() is None:
         return False
     bound = config.get_option("server.address")
     if config.get_option("global.appTest"):
-        return bound is None or is_local(bound, {"Host": "localhost"}, None)
+        return bound is None or is_local(bound, {"Host": "localhost", "Origin": "http://localhost"}, None)
     headers = {name: ", ".join(st.context.headers.get_all(name)) for name in st.context.headers}
-    return is_local(bound, headers, st.context.ip_address)
+    if not is_local(bound, headers, st.context.ip_address) and not _reached_from_elsewhere().is_set():
+        _reached_from_elsewhere().set()
+        event("elsewhere", "warning", message="The server is reached from elsewhere: nobody is taken to sit at it.")
+    return not _reached_from_elsewhere().is_set()
+
+
+@st.cache_resource(show_spinner=False)
+def _reached_from_elsewhere() -> Event:
+    """Set once somebody has reached this server who does not sit at it."""
+    return Event()
 
 
 def _secrets() -> Mapping[str, Any]:
