@@ -88,7 +88,9 @@ def about(run: Run) -> None:
 
 
 def none_yet() -> None:
-    """Says so where there is only something to look at, and nothing to look at."""
+    """Tell whoever came for a run, or only to look, that there is none; who makes runs sees where to make one."""
+    if "run" in st.query_params:
+        st.warning("The link names a run that is not in this workspace.")
     if session.read_only():
         st.info("No run is shared here yet.", icon=":material/visibility_off:")
 
