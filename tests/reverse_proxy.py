@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
+
+FORWARDED = ("X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: http")
 
 
 @contextmanager
@@ -19,65 +22,44 @@ def reverse_proxy(app: str, path: str) -> Iterator[tuple[str, list[str]]]:
         app: the app's URL.
         path: "/tools/smviz/".
     """
-    loop, beside = asyncio.new_event_loop(), list[str]()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    serve = asyncio.start_server(_Passing(urlsplit(app).port or 80, path, beside), "127.0.0.1", 0)
-    server = asyncio.run_coroutine_threadsafe(serve, loop).result()
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", beside
-    finally:
-        loop.call_soon_threadsafe(server.close)
-        asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    beside: list[str] = []
+
+    class Passing(StreamRequestHandler):
+        """One request per connection: HTTP is told to close it, a WebSocket keeps it."""
+
+        def handle(self) -> None:
+            with suppress(OSError, ValueError):
+                request, *headers = (line.decode("latin-1").rstrip() for line in iter(self.rfile.readline, b"\r\n"))
+                target = request.split(" ")[1]
+                if target.startswith(path):
+                    self._pass_on([request, *_forwarded(headers)])
+                else:
+                    beside.append(target)
+                    self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        def _pass_on(self, head: list[str]) -> None:
+            with socket.create_connection(("127.0.0.1", urlsplit(app).port or 80)) as inner:
+                inner.sendall("\r\n".join([*head, "", ""]).encode("latin-1"))
+                threading.Thread(target=self._up, args=(inner,), daemon=True).start()
+                while data := inner.recv(65_536):
+                    self.wfile.write(data)
+
+        def _up(self, inner: socket.socket) -> None:
+            with suppress(OSError, ValueError):
+                while data := self.rfile.read1(65_536):
+                    inner.sendall(data)
+                inner.shutdown(socket.SHUT_RDWR)
+
+    class Server(ThreadingTCPServer):
+        daemon_threads, block_on_close, request_queue_size = True, False, 100
+
+    with Server(("127.0.0.1", 0), Passing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", beside
+        server.shutdown()
 
 
-class _Passing:
-    """One request per connection: HTTP is told to close it, a WebSocket keeps it."""
-
-    def __init__(self, port: int, path: str, beside: list[str]) -> None:
-        self._port, self._path, self._beside = port, path, beside
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            request, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
-            target = request.split(" ")[1]
-            if target.startswith(self._path):
-                await self._pass_on(request, headers, reader, writer)
-            else:
-                self._beside.append(target)
-                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
-
-    async def _pass_on(
-        self, request: str, headers: list[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        upgrade = any(header.lower().startswith("upgrade:") for header in headers)
-        kept = [header for header in headers if upgrade or not header.lower().startswith("connection:")]
-        kept += [] if upgrade else ["Connection: close"]
-        kept += ["X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: http"]
-        inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
-        outer.write("\r\n".join([request, *kept, "", ""]).encode("latin-1"))
-        coming, going = asyncio.create_task(_pump(inner, writer)), asyncio.create_task(_pump(reader, outer))
-        await asyncio.wait((coming, going), return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done() and not upgrade:  # the browser has said all; the answer is still to come
-            await coming
-        for task in (coming, going):
-            task.cancel()
-        outer.close()
-
-
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await source.read(65_536):
-            target.write(data)
-            await target.drain()
-
-
-async def _end_all() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _forwarded(headers: list[str]) -> list[str]:
+    upgrade = any(header.lower().startswith("upgrade:") for header in headers)
+    kept = [header for header in headers if upgrade or not header.lower().startswith("connection:")]
+    return [*kept, *FORWARDED] if upgrade else [*kept, *FORWARDED, "Connection: close"]
