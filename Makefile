@@ -12,7 +12,7 @@ BIN := $(VENV)/bin/python
 # `make run REPLAY=folder` shows the runs in a folder that `smviz share` made, and calls nothing.
 run: export SMVIZ_REPLAY := $(REPLAY)
 run: $(VENV)/app
-	$(BIN) -m streamlit run streamlit_app.py --server.address 127.0.0.1 --server.port $(PORT)
+	$(BIN) -m streamlit run serve.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: $(VENV)/dev chromium
 	$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
@@ -21,7 +21,7 @@ check: $(VENV)/dev
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(BIN) -m mypy
-	$(BIN) -m mypy streamlit_app.py pages/*.py
+	$(BIN) -m mypy serve.py streamlit_app.py pages/*.py
 	$(BIN) -m pytest tests/test_layers.py
 	$(BIN) .ci/audit.py requirements.txt requirements-dev.txt
 
