@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -90,6 +91,14 @@ class Tab:
         state = WidgetState(id=control.id)
         state.string_array_value.data.append(option)
         self._run(state)
+
+    def wait_for(self, words: str) -> None:
+        """Run the page's script again and again until it says so, as a fragment that refreshes itself would."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.text:
+            assert time.monotonic() < deadline, f"{words!r} did not come:\n{self.text}"
+            time.sleep(0.2)
+            self._run()
 
     @property
     def buttons(self) -> list[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from oidc_provider import COLLEAGUE, OWNER, STRANGER, UNVERIFIED, USER, VIEWER, 
 from tabs import Tab, fresh_browser, log_in
 
 from smviz.errors import BadSetting
+from smviz.local import SAMPLES
 from smviz.ui.arrival import KEPT_FOR, LONGEST_KEPT, MOST_KEPT, Arrivals, browser_of
 from smviz.ui.login import providers
 
@@ -43,13 +46,27 @@ def honest(provider) -> None:
     provider.forge("")
 
 
+@contextmanager
+def server(provider: Provider, home: Mapping[str, str | None], policy: str) -> Iterator[str]:
+    """A server on which people log in."""
+    secrets = Path(home["HOME"] or "") / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.write_text(provider.secrets("http://127.0.0.1:{port}", COOKIE_SECRET) + policy)
+    with start_app(ROOT / "streamlit_app.py", home) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def app(provider, home) -> Iterator[str]:
-    """A server on which people log in."""
-    secrets = Path(home["HOME"]) / ".streamlit" / "secrets.toml"
-    secrets.parent.mkdir()
-    secrets.write_text(provider.secrets("http://127.0.0.1:{port}", COOKIE_SECRET) + POLICY)
-    with start_app(ROOT / "streamlit_app.py", home) as url:
+    with server(provider, home, POLICY) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def strict(provider, home, tmp_path_factory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("strict")
+    limits = "requests_per_minute = 2\nimages_per_run = 5\n"
+    with server(provider, {**home, "HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws")}, POLICY + limits) as url:
         yield url
 
 
@@ -195,6 +212,61 @@ class TestLoggingIn:
         assert "_streamlit_user" not in browser.cookies
         with Tab(browser) as tab:
             assert is_login_page(tab)
+
+
+class TestTwoColleagues:
+    def test_share_the_server_and_nothing_else(self, app):
+        """One's run does not exist for the other, by no link, and what was answered for one is called anew."""
+        with fresh_browser(app) as uma, fresh_browser(app) as ulf:
+            log_in(uma, USER.address)
+            log_in(ulf, COLLEAGUE.address)
+            with Tab(uma, "Evaluate") as tab:
+                assert "80 calls" in tab.text
+                tab.press("Run 80 images")
+                tab.wait_for("Latency p50")
+                assert "80 replies are known already" in tab.text
+                link = dict(parse_qsl(tab.query))
+            for page in ("Evaluate", "Detect", "Compare"):
+                with Tab(ulf, page, {**link, "a": link["run"], "b": link["run"], "image": "highway_0001.jpg"}) as tab:
+                    assert "not in this workspace" in tab.text or "no run" in tab.text.lower(), page
+                    assert "sample set, 2" not in tab.text  # the run's name
+            with Tab(ulf, "Evaluate") as tab:
+                assert "80 calls" in tab.text
+            with Tab(ulf) as tab:
+                assert "sample set" not in tab.text
+            with Tab(uma) as tab:
+                assert "sample set" in "".join(tab.links)
+
+    def test_get_pictures_by_addresses_that_nobody_guesses(self, app, browser):
+        """A picture's address is a digest of what it shows; Streamlit hands it to whoever has the address."""
+        log_in(browser, USER.address)
+        with Tab(browser) as tab, fresh_browser(app) as other:
+            (path,) = tab.media
+            assert re.fullmatch(r"/media/[0-9a-f]{32,}\.jpg", path)
+            assert browser.get(path).status_code == 200
+            assert other.get(path.replace(path[7:12], "00000")).status_code == 404
+
+
+class TestLimits:
+    def test_are_told_by_name(self, strict):
+        """A third call in the minute, and a run of too many images, are refused by name; a colleague goes on."""
+        with fresh_browser(strict) as uma, fresh_browser(strict) as ulf:
+            log_in(uma, USER.address)
+            log_in(ulf, COLLEAGUE.address)
+            with Tab(uma, "Evaluate") as tab:
+                assert not any("Run 80 images" in label for label in tab.buttons)
+                assert "5 images at most" in tab.text
+                assert re.search(r"images\\?_per\\?_run", tab.text)
+            names = [path.name for path in SAMPLES.images[:3]]
+            with Tab(uma, "Detect", {"sample": names[0]}) as tab:
+                assert "calls in this minute" not in tab.text
+            with Tab(uma, "Detect", {"sample": names[1]}) as tab:
+                assert "calls in this minute" not in tab.text
+            with Tab(uma, "Detect", {"sample": names[2]}) as tab:
+                assert re.search(r"2 of 2 calls in this minute; the next one in \d+ s", tab.text)
+                assert re.search(r"requests\\?_per\\?_minute", tab.text)
+            with Tab(ulf, "Detect", {"sample": names[2]}) as tab:
+                assert "calls in this minute" not in tab.text
 
 
 class TestTheLinkSomebodyCameBy:
