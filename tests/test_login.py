@@ -18,6 +18,7 @@ import pytest
 from browser import ROOT, start_app
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from oidc_provider import COLLEAGUE, OWNER, STRANGER, UNVERIFIED, USER, VIEWER, Account, Provider, running
+from streamlit.testing.v1 import AppTest
 from tabs import Tab, fresh_browser, log_in
 
 from smviz.errors import BadSetting
@@ -33,6 +34,16 @@ owners = ["{OWNER.address}"]
 users = ["{USER.address}", "{COLLEAGUE.address}", "{UNVERIFIED.address}"]
 viewers = ["{VIEWER.address}"]
 """
+
+GOOD = {
+    "redirect_uri": "https://smviz.example.org/oauth2callback",
+    "cookie_secret": COOKIE_SECRET,
+    "client_id": "smviz",
+    "client_secret": "s",
+    "server_metadata_url": "https://provider.example/.well-known/openid-configuration",
+}
+NAMED = {name: GOOD[name] for name in ("client_id", "client_secret", "server_metadata_url")}
+SHARED = {name: GOOD[name] for name in ("redirect_uri", "cookie_secret")}
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +280,59 @@ class TestLimits:
                 assert "calls in this minute" not in tab.text
 
 
+class TestWhereNobodyCanLogIn:
+    @pytest.fixture(scope="module")
+    @staticmethod
+    def bare(tmp_path_factory) -> Iterator[str]:
+        folder = tmp_path_factory.mktemp("bare")
+        with start_app(ROOT / "streamlit_app.py", {"HOME": str(folder), "SMVIZ_WORKSPACE": str(folder / "ws")}) as url:
+            yield url
+
+    def test_a_visitor_is_told_why_aws_is_not_called(self, bare):
+        """Who comes by another name than the machine's is told what to set, and the demo answers."""
+        with fresh_browser(bare) as browser, Tab(browser) as tab:
+            assert "AWS is not called" not in tab.text
+            assert "Log out" not in tab.buttons
+        with fresh_browser(bare, {"Host": "smviz.example"}) as browser, Tab(browser) as tab:
+            assert "AWS is not called" in tab.text
+            assert "docs/hosting.md" in tab.text
+            assert "just answered" in tab.text
+
+
+class TestSettingsThatAreWrong:
+    @pytest.fixture
+    def page(self, tmp_path, monkeypatch) -> AppTest:
+        monkeypatch.setenv("SMVIZ_WORKSPACE", str(tmp_path / "ws"))
+        return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+
+    @pytest.mark.parametrize(
+        ("secrets", "named"),
+        [
+            ({"auth": {"client_id": "smviz"}}, "redirect_uri"),
+            ({"auth": "yes"}, "auth"),
+            ({"auth": {**GOOD, "cookie_secret": "hunter2 hunter2"}}, "cookie_secret"),
+            ({"auth": GOOD, "smviz": {"owner": ["a@example.org"]}}, "owner"),
+            ({"smviz": {"megapixels": "many"}}, "megapixels"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_let_nobody_in(self, page, capfd, tmp_path, secrets, named):
+        """The page says that the server is not set up, and no more; the log names the setting, and holds no secret."""
+        page.secrets = secrets
+        page.run()
+        text = "".join(
+            each.value for each in (*page.markdown, *page.caption, *page.get("html")) if hasattr(each, "value")
+        )
+        assert not page.exception
+        assert not page.button
+        assert "nobody is let in" in text
+        assert named not in text
+        assert not (tmp_path / "ws").exists()
+        log = capfd.readouterr().err
+        assert named in log
+        assert "hunter2" not in log
+
+
 class TestTheLinkSomebodyCameBy:
     def test_is_opened_after_the_login(self, browser):
         """Page and query parameters are what they were, repeated ones too; once only."""
@@ -335,17 +399,6 @@ class TestArrivals:
         masks = (bytes(4), b"\x01\x80\xff\x07")
         cookies = [f"2|{m.hex()}|{bytes(b ^ m[i % 4] for i, b in enumerate(token)).hex()}|1" for m in masks]
         assert {browser_of({"_streamlit_xsrf": each}) for each in cookies} == {token.hex()}
-
-
-GOOD = {
-    "redirect_uri": "https://smviz.example.org/oauth2callback",
-    "cookie_secret": COOKIE_SECRET,
-    "client_id": "smviz",
-    "client_secret": "s",
-    "server_metadata_url": "https://provider.example/.well-known/openid-configuration",
-}
-NAMED = {name: GOOD[name] for name in ("client_id", "client_secret", "server_metadata_url")}
-SHARED = {name: GOOD[name] for name in ("redirect_uri", "cookie_secret")}
 
 
 class TestProviders:

@@ -42,19 +42,21 @@ def gate(page: str) -> Link | None:
     Args:
         page: the name in the menu of the page that is asked for.
     """
+    offered: tuple[str, ...] = ()
     try:
-        if not session.has_login():
-            session.policy()
-            return None
-        offered = providers(st.secrets["auth"])
-        if not session.logged_in():
-            _login_page(page, offered)
+        if session.has_login():
+            offered = providers(st.secrets["auth"])
+        session.policy()  # it is wrong for everybody, or for nobody
         who = session.person()
     except (BadSetting, NotSetUp) as error:
         _tell_once("setting", "error", message=str(error))
         _broken_page()
     except NotAllowed as error:
-        _refusal_page(error)
+        if session.logged_in():
+            _refusal_page(error)
+        _login_page(page, offered)
+    if not offered:
+        return None
     _tell_once("login", person=who.key, role=who.role.name.lower())
     return _link_before(page)
 
