@@ -53,9 +53,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\w/+=.-])(?=\S{0,39}[A-Z])(?=\S{0,39}[a-z])(?=\S{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=.-])", HIDDEN),
         (r"(?<![\w/+=])(?=[\w/+-]{0,99}[A-Z])[A-Za-z0-9/+=_-]{100,}", HIDDEN),  # a session token, an encoded body
         (r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"']{1,200}@", rf"\1{HIDDEN}@"),
-        (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}", "[address]"),
     )
 )
+_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}")
 _DATA_FILE = re.compile(
     r"(?i)(?:(?<=[\"'])[^\"'\r\n]{0,400}|(?<![^\s\"'<>|])[^\s\"'<>|]{0,400})"
     r"\.(?:jpe?g|png|webp|bmp|tiff?|gif|avif|heic|zip|jsonl?|csv|xml|txt|ya?ml|parquet|manifest|tgz|gz)\b"
@@ -136,18 +136,23 @@ def hide_named(table: Mapping[str, object]) -> None:
             hide(value)
 
 
-def scrub(text: str) -> str:
-    """The text without what looks like a secret, or like a person's address.
+def without_secrets(text: str) -> str:
+    """The text without what looks like a secret.
 
     Taken out are the values given to `hide`, AWS keys and session tokens, Authorization and Cookie headers, signed
-    URLs' parameters, JSON Web Tokens, private keys, passwords in URLs, `name = value` where the name says that it is
-    secret, and e-mail addresses.
+    URLs' parameters, JSON Web Tokens, private keys, passwords in URLs, and `name = value` where the name says that it
+    is secret.
     """
     for value in sorted(_hidden, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def scrub(text: str) -> str:
+    """The text without what looks like a secret, or like a person's address."""
+    return _ADDRESS.sub("[address]", without_secrets(text))
 
 
 def told(error: BaseException) -> str:
