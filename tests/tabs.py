@@ -122,6 +122,11 @@ class Tab:
         return "\n".join(word for word in words if not word.startswith("<style>"))
 
     @property
+    def everything(self) -> bytes:
+        """All that was drawn, in Streamlit's own encoding."""
+        return b"".join(each.SerializeToString() for each in self._drawn.values())
+
+    @property
     def media(self) -> set[str]:
         """The paths of the pictures and files that the page names."""
         found = (re.findall(rb"\bmedia/[0-9a-f]+\.\w+", each.SerializeToString()) for each in self._drawn.values())
