@@ -154,7 +154,7 @@ class Policy:
         if person.role < needed:
             raise NotAllowed(
                 f"A {person.role.name.lower()} may not {action}; it takes the role of {_a(needed)}.",
-                f"{OPERATOR} for that role: `{needed.name.lower()}s`, {place_of(needed.name.lower() + 's')}.",
+                f"{OPERATOR} for that role: {place_of(needed.name.lower() + 's')}.",
             )
 
     def check_connection(self, person: Person, where: Connection, demo: bool = False) -> None:
@@ -246,9 +246,7 @@ class Policy:
 
     @staticmethod
     def _too_much(setting: str, what: str, limit: str) -> NotAllowed:
-        return NotAllowed(
-            f"{what}; this server takes {limit} at most.", f"{OPERATOR} for more: `{setting}`, {place_of(setting)}."
-        )
+        return NotAllowed(f"{what}; this server takes {limit} at most.", f"{OPERATOR} for more: {place_of(setting)}.")
 
 
 def is_local(bound: str | None, headers: Mapping[str, str], remote: str | None) -> bool:
@@ -295,8 +293,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def place_of(setting: str) -> str:
-    """Where the operator sets it."""
-    return f"in [smviz] of .streamlit/secrets.toml, or SMVIZ_{setting.upper()}"
+    """A setting, and where the operator sets it."""
+    return f"{setting} in [smviz] of .streamlit/secrets.toml, or SMVIZ_{setting.upper()}"
 
 
 def _a(role: Role) -> str:
@@ -305,8 +303,8 @@ def _a(role: Role) -> str:
 
 def _off_the_list(setting: str, what: str, allowed: tuple[str, ...]) -> NotAllowed:
     return NotAllowed(
-        f"{what}: `{setting}` allows {', '.join(allowed) or 'none'}.",
-        f"{OPERATOR} to allow it: `{setting}`, {place_of(setting)}.",
+        f"{what}: {setting} allows {', '.join(allowed) or 'none'}.",
+        f"{OPERATOR} to allow it: {place_of(setting)}.",
     )
 
 
@@ -321,7 +319,7 @@ def _given(name: str, table: Mapping[str, object], environment: Mapping[str, str
     variable = f"SMVIZ_{name.upper()}"
     if environment.get(variable, "").strip():
         return variable, environment[variable]
-    return (f"`{name}` in [smviz] of secrets.toml", table[name]) if name in table else ("", None)
+    return (f"{name} in [smviz] of secrets.toml", table[name]) if name in table else ("", None)
 
 
 def _words(label: str, value: object) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class Meter:
             most = policy.requests_per_minute
             raise LimitReached(
                 f"{most} of {most} calls in this minute; the next one in {math.ceil(seconds)} s.",
-                f"Wait so long. {OPERATOR} for more: `requests_per_minute`, {place_of('requests_per_minute')}.",
+                f"Wait so long. {OPERATOR} for more: {place_of('requests_per_minute')}.",
             )
         del self._admitted.key
 
@@ -120,7 +120,7 @@ class Meter:
             raise LimitReached(
                 f"Today's calls of everybody have cost USD {spent:.2f}, of {policy.usd_per_day:.2f} that they may.",
                 "Go on tomorrow (UTC); everything that was answered is kept. "
-                f"{OPERATOR} for more: `usd_per_day`, {place_of('usd_per_day')}.",
+                f"{OPERATOR} for more: {place_of('usd_per_day')}.",
             )
 
 

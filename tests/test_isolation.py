@@ -279,6 +279,13 @@ class TestLinks:
         assert "the server's own credentials" in words(bobs)
         assert page_of(ANN, "1_Endpoint", region="eu-west-1", role=role).query_params["role"] == role
 
+    def test_tell_a_user_nothing_of_the_servers_folders(self, machine):
+        """Where the server looks for credentials is an owner's business; a user is told whom to ask."""
+        assert str(machine.parent) in words(page_of(ANN, "1_Endpoint", region="eu-west-1"))
+        bobs = page_of(BOB, "1_Endpoint", region="eu-west-1")
+        assert str(machine.parent) not in told(bobs)
+        assert "credentials are not accepted" in words(bobs)
+
     @pytest.mark.parametrize("who", [BOB, ANN])
     def test_choose_no_region_that_is_not_open(self, who):
         """The demo is shown instead, and a word about it."""
@@ -318,7 +325,7 @@ class TestLimits:
         """With the limit's name and value; no run comes into being."""
         page = page_of(BOB, "3_Evaluate", allowed={"images_per_run": 10})
         assert "The run has 80 images; this server takes 10 images at most." in words(page)
-        assert "`images_per_run`" in words(page)
+        assert "images_per_run in [smviz]" in words(page)
         assert not any(button.label.startswith("Run") for button in page.button)
         with Store(machine / "people" / BOB.key) as store:
             assert store.runs() == ()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from smviz.access import Person, Role
-from smviz.errors import EndpointError, ModelError, SmvizError
+from smviz.access import OPERATOR, Person, Role
+from smviz.errors import CredentialsError, EndpointError, ModelError, SmvizError
+from smviz.names import upright
 from smviz.ui import login, memory, mishaps, session
 from smviz.ui.choice import Chosen, restored, variant_picker
 from smviz.ui.resources import described
@@ -169,6 +170,8 @@ def shown_errors() -> Iterator[None]:
 
 def show_error(error: SmvizError) -> None:
     """What happened, what to do, whether trying again helps, and where the container's log is."""
+    if isinstance(error, CredentialsError) and not session.may_choose_credentials():  # its advice tells of the server
+        error = CredentialsError("The server's own AWS credentials are not accepted.", f"{OPERATOR} to renew them.")
     outlook = f"  \n{error.outlook}" if isinstance(error, EndpointError) else ""
     log = ""
     if isinstance(error, ModelError) and error.log_url:
@@ -178,7 +181,7 @@ def show_error(error: SmvizError) -> None:
 
 def plain(text: str) -> str:
     """Text from a person, file or server, made safe to stand in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+|~$:!&-])", r"\\\1", _MEANT.sub("\u2060", text))
+    return re.sub(r"([\\`*_{}\[\]()<>#+|~$:!&-])", r"\\\1", _MEANT.sub("\u2060", upright(text)))
 
 
 def badge_label(text: str) -> str:
