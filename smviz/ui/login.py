@@ -48,8 +48,10 @@ def gate(page: str) -> Link | None:
             offered = providers(st.secrets["auth"])
         session.policy()  # it is wrong for everybody, or for nobody
         who = session.person()
-    except (BadSetting, NotSetUp) as error:
+    except BadSetting as error:
         _tell_once("setting", "error", message=str(error))
+        _broken_page()
+    except NotSetUp:  # the log has it already
         _broken_page()
     except NotAllowed as error:
         if session.logged_in():
@@ -57,13 +59,13 @@ def gate(page: str) -> Link | None:
         _login_page(page, offered)
     if not offered:
         return None
-    _tell_once("login", person=who.key, role=who.role.name.lower())
+    _tell_once("login", person=_key(), role=who.role.name.lower())
     return _link_before(page)
 
 
 def log_out() -> NoReturn:
     """End the login, here and at the provider, and the script."""
-    event("logout")
+    event("logout", person=_key())
     st.logout()
     st.stop()
 
@@ -130,7 +132,7 @@ def _login_page(page: str, offered: tuple[str, ...]) -> NoReturn:
 
 def _refusal_page(why: NotAllowed) -> NoReturn:
     address = str(st.user.to_dict().get("email") or "")
-    _tell_once("refusal", "warning", person=Person(address, "", Role.VIEWER).key)
+    _tell_once("refusal", "warning", person=_key())
     with _door("unknown", "#b45309", "#f59e0b"):
         st.html('<p class="name">You are not on the list</p>')
         known = f"as <strong>{html.escape(address)}</strong>" if address else "without an e-mail address"
@@ -169,6 +171,11 @@ def _link_before(page: str) -> Link | None:
 def _arrivals() -> Arrivals:
     """The links of everybody who is about to log in."""
     return Arrivals()
+
+
+def _key() -> str:
+    """What stands in the journal for who is logged in, on a list or not."""
+    return Person(str(st.user.to_dict().get("email") or ""), "", Role.VIEWER).key
 
 
 def _tell_once(kind: str, level: Level = "info", **facts: object) -> None:
