@@ -19,8 +19,10 @@ from streamlit.testing.v1 import AppTest
 from tabs import Tab, fresh_browser
 
 from smviz.access import LOCAL, VISITOR, Person, Role
+from smviz.errors import NotAllowed
 from smviz.local import SAMPLES
 from smviz.store import Store
+from smviz.ui import session
 
 ROOT = Path(__file__).parent.parent
 APP = str(ROOT / "streamlit_app.py")
@@ -348,6 +350,20 @@ class TestLimits:
         page.file_uploader(key="test image").set_value(("large.png", large.getvalue(), "image/png")).run()
         next(button for button in page.button if button.label == "Send the test image").click().run()
         assert "large.png has 81.0 megapixels; this server takes 50 megapixels at most." in words(page)
+
+
+def test_there_are_only_so_many_visitors_at_once():
+    """One more is asked to come back; when one has left there is room again."""
+    here = [session.VisitorsWorkspace() for _ in range(session.MOST_VISITORS)]
+    with pytest.raises(NotAllowed, match="Too many visitors"):
+        session.VisitorsWorkspace()
+    gone = here.pop()
+    gone.remove()
+    assert not gone.folder.exists()
+    del gone
+    assert session.VisitorsWorkspace().folder.parent == here[0].folder.parent
+    for each in here:
+        each.remove()
 
 
 def _peek() -> None:

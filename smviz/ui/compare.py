@@ -9,6 +9,7 @@ import streamlit as st
 
 from smviz.errors import SmvizError
 from smviz.local import DEMO_ENDPOINT, SAMPLES
+from smviz.names import upright
 from smviz.records import ImageRef
 from smviz.store import Run
 from smviz.ui import session
@@ -95,7 +96,7 @@ def _picker(letter: str, name: str, runs: tuple[Run, ...], ids: list[str], start
         f"Run {letter}",
         runs,
         index=index,
-        format_func=lambda run: f"{run.name} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
         placeholder="Type a part of a run's name",
         key=f"run {name} {st.session_state.get('swaps', 0)}",
     )
@@ -239,8 +240,9 @@ def _demo_offer(runs: tuple[Run, ...], live: Collection[str], first: bool = Fals
 
 
 def _run_demo(variant: str) -> None:
-    """Raises EndpointError or StoreError when it cannot begin."""
+    """Raises EndpointError, NotAllowed or StoreError when it cannot begin."""
     chosen = Chosen(EMBEDDED, DEMO_ENDPOINT, variant)
+    session.policy().check_run(session.person(), len(SAMPLES.images))
     run = store().create_run(
         f"{chosen.label} on {SAMPLE_SET}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         chosen.connection,

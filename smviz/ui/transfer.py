@@ -74,6 +74,7 @@ def _form(chosen: Chosen) -> str | None:
         return None
     with st.spinner("Importing …"), open_it() as source:
         refs = _images(chosen, images)
+        session.policy().check_run(session.person(), len(refs))
         remote = files_door(chosen.connection).s3_read
         return import_run(store(), source, kind, name, refs, truth, preset, remote).id
 
