@@ -68,11 +68,14 @@ class Tab:
             await self._http("GET", f"/{asset}")
         await self._http("GET", "/_stcore/health")
         await self._http("GET", "/_stcore/host-config")
+        asked = self._headers.get("Host", f"{self._host}:{self._port}")
         self._socket = await connect(
-            f"ws://{self._host}:{self._port}/_stcore/stream",
+            f"ws://{asked}/_stcore/stream",
+            host=self._host,
+            port=self._port,
             subprotocols=["streamlit", self._cookie] if self._cookie else ["streamlit"],  # type: ignore[list-item]
-            origin=f"http://{self._headers.get('Host', f'{self._host}:{self._port}')}",  # type: ignore[arg-type]
-            additional_headers={"Cookie": f"_streamlit_xsrf={self._cookie}", **self._headers},
+            origin=f"http://{asked}",  # type: ignore[arg-type]
+            additional_headers={"Cookie": f"_streamlit_xsrf={self._cookie}"} | self._headers_but_host(),
             max_size=None,
             open_timeout=PATIENCE,
         )
@@ -288,6 +291,9 @@ class Tab:
         if found := re.search(rb"_streamlit_xsrf=([^;\s]+)", head_of_answer):
             self._cookie = found[1].decode()
         return content
+
+    def _headers_but_host(self) -> dict[str, str]:
+        return {name: value for name, value in self._headers.items() if name != "Host"}
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -17,7 +17,7 @@ from smviz.records import Endpoint
 from smviz.sagemaker import credential_sources, explain_failure
 from smviz.ui import session
 from smviz.ui.choice import Chosen, choose, open_regions, variant_picker
-from smviz.ui.frame import plain, status_badge
+from smviz.ui.frame import badge_label, plain, status_badge
 from smviz.ui.planning import own_prices
 from smviz.ui.resources import EMBEDDED, MOST_DESCRIBED, described, identity, listed
 
@@ -165,8 +165,8 @@ def endpoint_facts(endpoint: Endpoint, chosen: Chosen) -> Chosen:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         status_badge(endpoint.status)
         if endpoint.kind:
-            st.badge(endpoint.kind, icon=":material/category:", color="gray")
-        st.badge(f"config {plain(endpoint.config)}", icon=":material/tune:", color="gray")
+            st.badge(badge_label(endpoint.kind), icon=":material/category:", color="gray")
+        st.badge(f"config {badge_label(endpoint.config)}", icon=":material/tune:", color="gray")
         if st.button("Refresh", icon=":material/refresh:", type="tertiary"):
             listed.clear()
             described.clear()

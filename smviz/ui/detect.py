@@ -16,7 +16,7 @@ from smviz.settings import Connection, Preset, Request
 from smviz.thresholds import Thresholds, values_of
 from smviz.ui import answers, calling, history, opening
 from smviz.ui.choice import Chosen, preset_of, request_of
-from smviz.ui.frame import plain, show_error
+from smviz.ui.frame import badge_label, plain, show_error
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import EMBEDDED, LONGEST_SHOWN, image_url, picture_url
 from smviz.viewer import ImageMatches, ImageTruth, ViewerState, viewer
@@ -137,7 +137,7 @@ def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: 
             took += f" The model itself says {reply.model * 1000:,.0f} ms."
         place.badge(f"{reply.latency * 1000:,.0f} ms", icon=":material/bolt:", color="green", help=took)
     if reply.variant:
-        place.badge(f"answered by {plain(reply.variant)}", icon=":material/alt_route:", color="gray")
+        place.badge(f"answered by {badge_label(reply.variant)}", icon=":material/alt_route:", color="gray")
     if attempts > 1:
         place.badge(f"{attempts} attempts", icon=":material/replay:", color="orange")
     if payload.notes and as_sent:

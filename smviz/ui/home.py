@@ -126,4 +126,4 @@ def latest_runs(runs: tuple[Run, ...], chosen: Chosen) -> None:
     if runs:
         st.subheader("Shared runs" if session.read_only() else "Latest runs", anchor=False)
     for run in runs[:RUNS_SHOWN]:
-        page_link("Evaluate", run_label(run), chosen, {"run": run.id})
+        page_link("Evaluate", plain(run_label(run)), chosen, {"run": run.id})

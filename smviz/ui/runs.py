@@ -9,6 +9,7 @@ import streamlit as st
 from smviz.annotations import parse_ground_truth
 from smviz.errors import BadAnnotations, SmvizError
 from smviz.evaluation import Evaluation, judge, read_by
+from smviz.names import upright
 from smviz.store import Run
 from smviz.ui import session
 from smviz.ui.frame import badge_label, plain, show_error
@@ -36,7 +37,7 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
         "Run",
         runs,
         index=index,
-        format_func=lambda run: f"{run.name} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
         label_visibility="collapsed",
         placeholder="Type a part of a run's name",
     )
@@ -66,7 +67,7 @@ def open_run(run_id: str) -> None:
 def run_label(run: Run) -> str:
     """A run in words."""
     failed = f", {run.failed:,} failed" if run.failed else ""
-    return f"{run.name} · {run.answered:,} of {run.total:,} images{failed}"
+    return f"{upright(run.name)} · {run.answered:,} of {run.total:,} images{failed}"
 
 
 def about(run: Run) -> None:

@@ -20,7 +20,7 @@ from smviz.store import Run
 from smviz.ui import history, runs, session
 from smviz.ui.choice import Chosen
 from smviz.ui.detect import Look, call_facts, head
-from smviz.ui.frame import page_link, plain, show_error
+from smviz.ui.frame import badge_label, page_link, plain, show_error
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import prepared, run_image, store
 from smviz.viewer import ImageMatches, ImageTruth
@@ -89,7 +89,7 @@ def _run_and_image(chosen: Chosen) -> tuple[Run, str]:
     names = store().image_names(run.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge("Stored reply, nothing is called", icon=":material/inventory_2:", color="violet")
-        st.badge(plain(run.name), icon=":material/history:", color="gray")
+        st.badge(badge_label(run.name), icon=":material/history:", color="gray")
         page_link("Evaluate", "Open the run", chosen, {"run": run.id})
         st.button("Look at other images", icon=":material/photo_library:", on_click=_leave, type="tertiary")
     name = st.query_params.get("image")
