@@ -25,6 +25,7 @@ PAGES = {
     "Evaluate": ("pages/3_Evaluate.py", ":material/analytics:"),
     "Compare": ("pages/4_Compare.py", ":material/compare:"),
 }
+LONGEST_NAME = 24  # characters of a person's name in the menu
 _MAY = {
     Role.VIEWER: "sees the shared runs.",
     Role.USER: "calls endpoints and has runs of their own.",
@@ -91,7 +92,8 @@ def _personal(who: Person) -> None:
             key=f"space while {shown} are shown",
             on_change=_change_space,
         )
-    with st.popover(plain(who.name), icon=":material/account_circle:", type="tertiary"):
+    short = who.name if len(who.name) <= LONGEST_NAME else f"{who.name[: LONGEST_NAME - 1]}…"
+    with st.popover(plain(short), icon=":material/account_circle:", type="tertiary"):
         st.text(who.address)
         st.caption(f"{who.role.name.title()}: {_MAY[who.role]}")
         if st.button("Log out", icon=":material/logout:", width="stretch"):
