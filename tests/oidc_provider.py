@@ -50,7 +50,8 @@ COLLEAGUE = Account("ulf@example.org", "Ulf User")
 VIEWER = Account("vera@example.org", "Vera Viewer")
 STRANGER = Account("sam@elsewhere.example", "Sam Stranger")
 UNVERIFIED = Account("uwe@example.org", "Uwe Unverified", verified=False)
-ACCOUNTS = {account.address: account for account in (OWNER, USER, COLLEAGUE, VIEWER, STRANGER, UNVERIFIED)}
+HOSTILE = Account("<img/src=x/onerror=alert(1)>@example.org", "[click](javascript:alert(1)) **" + "long" * 50)
+ACCOUNTS = {each.address: each for each in (OWNER, USER, COLLEAGUE, VIEWER, STRANGER, UNVERIFIED, HOSTILE)}
 
 
 @dataclass

@@ -48,12 +48,13 @@ class Tab:
         page: the page that was run last, as the address bar shows it.
         query: its query string.
         redirect: where the app sends the browser, or "".
+        popovers: the labels of the page's popovers.
     """
 
     def __init__(self, browser: httpx.Client, page: str = "", query: Mapping[str, object] | None = None) -> None:
         self.page, self.query, self.redirect = page, urlencode(query or {}, doseq=True), ""
         self._browser, self._drawn = browser, dict[tuple[int, ...], Message]()
-        self._opened = ExitStack()
+        self._opened, self.popovers = ExitStack(), list[str]()
         self._socket: ClientConnection
         self._hash, self._pages = "", dict[str, str]()
 
@@ -152,6 +153,7 @@ class Tab:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._drawn.clear()
+            self.popovers.clear()
         elif kind == "navigation":
             self._hash = message.navigation.page_script_hash
             pages = {page.page_script_hash: page for page in message.navigation.app_pages}
@@ -162,6 +164,8 @@ class Tab:
             self.redirect = message.auth_redirect.url
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._drawn[tuple(message.metadata.delta_path)] = message.delta.new_element
+        elif kind == "delta" and message.delta.add_block.HasField("popover"):
+            self.popovers.append(message.delta.add_block.popover.label)
         elif kind == "script_finished":
             self.page = self._pages.get(self._hash, self.page)
             return message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY

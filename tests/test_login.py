@@ -17,7 +17,7 @@ import httpx
 import pytest
 from browser import ROOT, start_app
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
-from oidc_provider import COLLEAGUE, OWNER, STRANGER, UNVERIFIED, USER, VIEWER, Account, Provider, running
+from oidc_provider import COLLEAGUE, HOSTILE, OWNER, STRANGER, UNVERIFIED, USER, VIEWER, Account, Provider, running
 from streamlit.testing.v1 import AppTest
 from tabs import Tab, fresh_browser, log_in
 
@@ -185,6 +185,22 @@ class TestLoggingIn:
             tab.press("Log out")
             assert tab.redirect == "/auth/logout"
 
+    def test_shows_an_address_as_text(self, browser):
+        """An address that is HTML, which no policy can list, is refused like any other and stays text."""
+        log_in(browser, HOSTILE.address)
+        with Tab(browser) as tab:
+            assert tab.buttons == ["Log out"]
+            assert "&lt;img/src=x" in tab.text
+            assert "<img" not in tab.text
+
+    def test_cuts_a_name_that_is_as_long_as_a_page(self, app, browser):
+        """What the provider calls a person stands in the menu as text, and leaves room for the menu."""
+        browser.cookies.set("_streamlit_user", cookie(app, Account(USER.address, HOSTILE.name)))
+        with Tab(browser, "Compare") as tab:
+            (label,) = tab.popovers
+            assert len(label) < 50
+            assert "](" not in label
+
     @pytest.mark.parametrize("forgery", ["signature", "unsigned", "expired", "audience", "issuer", "nonce"])
     def test_refuses_an_id_token_that_is_not_good(self, provider, browser, forgery):
         """A token signed by somebody else, not signed, expired, or meant for another app or login: no cookie."""
@@ -331,6 +347,16 @@ class TestSettingsThatAreWrong:
         log = capfd.readouterr().err
         assert named in log
         assert "hunter2" not in log
+
+
+class TestSeveralProviders:
+    def test_have_a_button_each(self, tmp_path, monkeypatch):
+        """People choose where they log in, by the providers' names in secrets.toml."""
+        monkeypatch.setenv("SMVIZ_WORKSPACE", str(tmp_path / "ws"))
+        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+        page.secrets = {"auth": {**SHARED, "google": NAMED, "auth0": NAMED}}
+        page.run()
+        assert [button.label for button in page.button] == ["Log in with Google", "Log in with Auth0"]
 
 
 class TestTheLinkSomebodyCameBy:
