@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection
 from functools import partial
 
@@ -11,6 +12,7 @@ import streamlit as st
 from smviz.deploying import idle_cost
 from smviz.errors import CredentialsError, SmvizError, StoreError
 from smviz.guarding import Guarded
+from smviz.journal import event
 from smviz.records import Endpoint, ImageRef
 from smviz.runner import GOING_ON, BatchRun, Progress
 from smviz.settings import Connection, is_loopback
@@ -64,6 +66,28 @@ def work_on(
     work = Work(batch, usd_per_hour(where, run.request.endpoint))
     batch.start()
     works()[run.id] = work
+    who = session.person().key
+    event("run", person=who, run=run.id, state="started", images=run.total)
+    threading.Thread(target=_journal_end, args=(batch, run.id, who), daemon=True).start()
+
+
+def _journal_end(batch: BatchRun, run_id: str, who: str) -> None:
+    batch.wait()
+    now = batch.progress
+    event(
+        "run",
+        "warning" if now.error else "info",
+        person=who,
+        run=run_id,
+        state=now.state,
+        answered=now.done,
+        failed=now.failed,
+        calls=now.calls,
+        throttled=now.throttled,
+        retries=now.retries,
+        seconds=round(now.elapsed, 1),
+        kind=now.error.kind if now.error else None,
+    )
 
 
 def connection_now(run: Run) -> Connection:
