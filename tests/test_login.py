@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -459,6 +460,13 @@ class TestProviders:
     def test_may_go_without_tls_on_this_machine_only(self):
         """A server that one tries out logs in over HTTP on loopback."""
         assert providers({**GOOD, "redirect_uri": "http://localhost:{port}/oauth2callback"}) == ("default",)
+
+    def test_are_not_yet_in_the_example_file(self):
+        """Copied as it is, the example lets nobody in; once its blanks are filled, it is good."""
+        auth = tomllib.loads((ROOT / ".streamlit" / "secrets.toml.example").read_text())["auth"]
+        with pytest.raises(BadSetting, match="cookie_secret"):
+            providers(auth)
+        assert providers({name: value or GOOD[name] for name, value in auth.items()}) == ("default",)
 
     @pytest.mark.parametrize("auth", ["yes", {}, {"redirect_uri": 3}])
     def test_are_not_in_what_is_no_table(self, auth):
