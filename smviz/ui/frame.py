@@ -111,7 +111,7 @@ def _visitor_line() -> None:
     with st.container(key="visitor"):
         st.caption(
             ":material/science: **Demo only.** Nobody can log in here, so AWS is not called. To call your endpoints, "
-            "set up `[auth]` in .streamlit/secrets.toml: docs/hosting.md tells how."
+            "set up `[auth]` as docs/hosting.md tells; on your own machine, start it with `make run`."
         )
 
 
