@@ -322,7 +322,31 @@ class TestDeploying:
         assert "SMVIZ_ALLOW_DEPLOY forbids it" in words(page_of(ANN, "1_Endpoint"))
 
 
+def _peek() -> None:
+    import streamlit as st
+
+    from smviz.ui import resources
+
+    st.session_state["works"], st.session_state["folder"] = resources.works(), resources.store().folder
+
+
 class TestLimits:
+    def test_of_a_minute_slow_a_run_down(self):
+        """It goes on with as many calls as are allowed; none fails for it, and its card says so."""
+        page = page_of(BOB, "3_Evaluate", allowed={"requests_per_minute": 5})
+        next(button for button in page.button if button.label.startswith("Run 80")).click().run()
+        (work,) = as_seen_by(BOB, AppTest.from_function(_peek)).session_state["works"].values()
+        end = time.monotonic() + SECONDS
+        while work.batch.progress.done < 5:
+            assert time.monotonic() < end, "the calls were not made"
+            time.sleep(0.05)
+        time.sleep(0.5)
+        now = work.batch.progress
+        assert (now.state, now.calls, now.done, now.failed) == ("running", 5, 5, 0)
+        assert "at most 5 calls a minute on this server" in words(page)
+        work.batch.stop()
+        assert work.batch.wait(SECONDS)
+
     def test_of_a_run_are_told_before_it_is_made(self, machine):
         """With the limit's name and value; no run comes into being."""
         page = page_of(BOB, "3_Evaluate", allowed={"images_per_run": 10})
@@ -364,14 +388,6 @@ def test_there_are_only_so_many_visitors_at_once():
     assert session.VisitorsWorkspace().folder.parent == here[0].folder.parent
     for each in here:
         each.remove()
-
-
-def _peek() -> None:
-    import streamlit as st
-
-    from smviz.ui import resources
-
-    st.session_state["works"], st.session_state["folder"] = resources.works(), resources.store().folder
 
 
 def test_the_work_of_a_visitor_ends_with_the_session(machine):
