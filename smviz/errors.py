@@ -26,6 +26,7 @@
     │   └── NotSetUp            the operator's settings are wrong, so that nobody may do anything
     └── StoreError              the workspace file cannot be read or written
         ├── UnknownRun
+        ├── NothingShared       no fault: nobody has shared a run yet
         └── RunAtWork           try again later: another process works on the run
 
 Every error says what happened (`message`) and what a person should do next (`advice`).
@@ -186,6 +187,10 @@ class StoreError(SmvizError):
 
 class UnknownRun(StoreError):
     """No run of that name or id is in the workspace."""
+
+
+class NothingShared(StoreError):
+    """Nobody has shared a run yet; no fault of anybody's."""
 
 
 class RunAtWork(StoreError):

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from smviz.access import OPERATOR, Person, Role
-from smviz.errors import CredentialsError, EndpointError, ModelError, SmvizError
+from smviz.errors import CredentialsError, EndpointError, ModelError, NothingShared, SmvizError
 from smviz.names import upright
 from smviz.ui import login, memory, mishaps, session
 from smviz.ui.choice import Chosen, restored, variant_picker
@@ -178,7 +178,11 @@ def show_error(error: SmvizError) -> None:
     log = ""
     if isinstance(error, ModelError) and error.log_url:
         log = f"  \n[The container's log in CloudWatch]({error.log_url})"
-    st.error(f"**{plain(error.message)}**  \n{plain(error.advice)}{outlook}{log}", icon=":material/error:")
+    text = f"**{plain(error.message)}**  \n{plain(error.advice)}{outlook}{log}"
+    if isinstance(error, NothingShared):
+        st.info(text, icon=":material/visibility_off:")
+    else:
+        st.error(text, icon=":material/error:")
 
 
 def plain(text: str) -> str:

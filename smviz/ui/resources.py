@@ -19,7 +19,7 @@ from streamlit import runtime
 from smviz import images, sagemaker
 from smviz.access import OPERATOR
 from smviz.deploying import Deploying
-from smviz.errors import NotAllowed, SmvizError, StoreError
+from smviz.errors import NotAllowed, NothingShared, SmvizError, StoreError
 from smviz.guarding import Guarded, Meter
 from smviz.journal import event
 from smviz.local import EmbeddedServer
@@ -110,6 +110,7 @@ def store() -> Store:
 
     Raises:
         StoreError: when the file cannot be opened.
+        NothingShared: when it is the shared runs, and there are none yet.
     """
     folder, only_read = session.workspace_folder(), session.read_only()
     if only_read and not session.replaying():
@@ -120,7 +121,7 @@ def store() -> Store:
 def _shared(folder: Path) -> Store:
     """The runs that are shared on this server; who looks at them is not told where they are."""
     if not (folder / FILE_NAME).exists():
-        raise StoreError("No run is shared here yet.", "An owner shares one on the Evaluate page.")
+        raise NothingShared("No run is shared here yet.", "An owner shares one on the Evaluate page.")
     try:
         return _store(folder, True)
     except StoreError as error:
