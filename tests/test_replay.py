@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from smviz.access import Person, Role
 from smviz.errors import StoreError, UnknownRun
-from smviz.records import ImageRef, Outcome
+from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.sharing import share_run
 from smviz.store import FILE_NAME, Store
@@ -383,6 +383,24 @@ class TestReplay:
         assert "The model broke." in words(seen)
         assert "the note of the first" in words(seen)
         assert not [label for label in labels(seen) if "again" in label]
+
+    def test_a_run_that_never_ended_is_not_gone_on_with(self, monkeypatch, machine, tmp_path):
+        """One image is answered, one failed, one was never called for: told, and left like that."""
+        reply = Reply(b'{"prediction": [[0, 0.9, 0.1, 0.1, 0.5, 0.5]]}', "application/json", 0.1, None)
+        failure = Failure("ModelError", "The model broke.", "Look at its log.")
+        with Store(machine) as store, Store(tmp_path / "part", alone=True) as target:
+            refs = [ImageRef(name, data=b"x") for name in ("1.jpg", "2.jpg", "3.jpg")]
+            run = store.create_run("part", Connection("eu-west-1"), Request("e"), Preset("builtin-ssd", ("car",)), refs)
+            store.append(run.id, Outcome("1.jpg", "", 9, 9, 1, reply)).result()
+            store.append(run.id, Outcome("2.jpg", "", 9, 9, 1, failure=failure)).result()
+            share_run(store, run.id, target, "none")
+        monkeypatch.setenv("SMVIZ_REPLAY", str(tmp_path / "part"))
+        seen = opened("3_Evaluate")
+        assert "1 of 3 images have a reply" in words(seen)
+        assert "The model broke." in words(seen)
+        assert "CloudWatch" not in words(seen)
+        assert offered(seen) == []
+        assert "has not been called for in the run." in words(opened("2_Detect", run=run.id, image="3.jpg"))
 
     def test_detect_goes_from_run_to_run_and_image_to_image(self, shared):
         """Without a link the newest run's first image; then whichever is chosen, by its stored reply."""

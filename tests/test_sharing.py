@@ -317,7 +317,9 @@ class TestImages:
         with Store(folder, read_only=True) as there, pytest.raises(BadImage, match="shared without it"):
             shown_image(there, run.id, "a.jpg")
 
-    @pytest.mark.parametrize("other", [b"no image", photo(1000, 750), photo(box=(0, 0, 50, 50))], ids=str.__call__)
+    @pytest.mark.parametrize(
+        "other", [b"no image", photo(1000, 750), photo(box=(0, 0, 50, 50))], ids=["none", "smaller", "another"]
+    )
     def test_small_only_of_what_was_sent(self, store, run, folder, tmp_path, other):
         """A picture of another image than the one that was sent would be a lie under its boxes: it is left out."""
         (tmp_path / "home" / "ann" / "secret-project" / "b.jpg").write_bytes(other)

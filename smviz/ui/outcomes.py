@@ -148,10 +148,10 @@ def _again(run: Run, images: Iterable[str], label: str, key: str) -> None:
 def _log_group(run: Run) -> str | None:
     """Where a browser shows what all the endpoint's containers wrote, for a failure that does not tell which of them.
 
-    None for an endpoint on this machine.
+    None for an endpoint on this machine, and for whoever only looks: the account is another's.
     """
     region = run.connection.region
-    if is_loopback(run.connection.endpoint_url):
+    if is_loopback(run.connection.endpoint_url) or session.read_only():
         return None
     partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rpartition("-")[0].rpartition("-")[0], "aws")
     # The account is the one that is signed in at the console; its number is not in the address.
