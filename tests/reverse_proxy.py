@@ -43,6 +43,7 @@ def reverse_proxy(app: str, path: str) -> Iterator[tuple[str, list[str]]]:
                 threading.Thread(target=self._up, args=(inner,), daemon=True).start()
                 while data := inner.recv(65_536):
                     self.wfile.write(data)
+                self.connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads from it
 
         def _up(self, inner: socket.socket) -> None:
             with suppress(OSError, ValueError):
