@@ -1,4 +1,4 @@
-"""A small reverse proxy, as nginx in front of the app would be: one path is passed on, with the headers of forwarding."""
+"""A small reverse proxy, as nginx before the app would be: one path is passed on, with the headers of forwarding."""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ PROFILE = {
     "aws_secret_access_key": "pro8Planted/Secret+Key9AbCdEfGhIjKlMnOpQ",
     "aws_session_token": "IQoJproPlantedToken" + "cX7/dW6+" * 30,
 }
-FILED = {"cookie_secret": "toml-planted-cookie-secret-9913-and-long-enough", "client_secret": "toml-planted-client-secret-4417"}
+FILED = {
+    "cookie_secret": "toml-planted-cookie-secret-9913-and-long-enough",
+    "client_secret": "toml-planted-client-secret-4417",
+}
 SECRETS = {*PLANTED.values(), *PROFILE.values(), *FILED.values()}
 ENDPOINT = "planted-endpoint"
 
@@ -267,7 +270,9 @@ class TestTheServer:
                     assert found_in(tab.everything + b"".join(said)) == set(), page
         assert "Canonical String" in drawn
         assert found_in(log.read_text()) == set()
-        assert '"event": "start"' in log.read_text()
+        told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        assert {"start", "call"} <= {line["event"] for line in told}
+        assert {line["kind"] for line in told if line["event"] == "call"} == {"ModelError"}
 
     def test_on_which_people_log_in(self, machine, tmp_path):
         """The page of the log-in, and a provider that is not there: nothing of [auth] is drawn, answered or logged."""

@@ -1,4 +1,4 @@
-"""The server's frame in a real Chromium: what the browser is forbidden, a reverse proxy in front, how an error looks."""
+"""The server in a real Chromium: what the browser is forbidden, and a reverse proxy in front."""
 
 from __future__ import annotations
 
