@@ -158,6 +158,8 @@ def _is_local() -> bool:
     if config.get_option("global.appTest"):
         return bound is None or is_local(bound, {"Host": "localhost", "Origin": "http://localhost"}, None)
     headers = {name: ", ".join(st.context.headers.get_all(name)) for name in st.context.headers}
+    if not headers:  # the tab was closed or reloaded while its script ran: nobody looks, and nobody reached the server
+        return False
     if not is_local(bound, headers, st.context.ip_address) and not _reached_from_elsewhere().is_set():
         _reached_from_elsewhere().set()
         event("elsewhere", "warning", message="The server is reached from elsewhere: nobody is taken to sit at it.")
