@@ -2,14 +2,17 @@
 # checkout below a folder with a space in its name works too.
 
 PORT ?= 8501
+REPLAY ?= $(SMVIZ_REPLAY)
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin/python
 
 .PHONY: run test check bench clean chromium
 
+# `make run REPLAY=folder` shows the runs in a folder that `smviz share` made, and calls nothing.
+run: export SMVIZ_REPLAY := $(REPLAY)
 run: $(VENV)/app
-	$(BIN) -m streamlit run streamlit_app.py --server.address 127.0.0.1 --server.port $(PORT)
+	$(BIN) -m streamlit run serve.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: $(VENV)/dev chromium
 	$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
@@ -18,8 +21,9 @@ check: $(VENV)/dev
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(BIN) -m mypy
-	$(BIN) -m mypy streamlit_app.py pages/*.py
+	$(BIN) -m mypy serve.py streamlit_app.py pages/*.py
 	$(BIN) -m pytest tests/test_layers.py
+	$(BIN) .ci/audit.py requirements.txt requirements-dev.txt
 
 bench: $(VENV)/bench chromium
 	$(BIN) -m benchmarks

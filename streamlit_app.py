@@ -20,4 +20,6 @@ with left:
 
 with right, ui.shown_errors():
     parts.live_example(chosen)
-    parts.latest_runs(ui.store().runs(), chosen)
+    known = ui.store().runs()
+    parts.shared_example(known)
+    parts.latest_runs(known, chosen)

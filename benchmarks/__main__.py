@@ -8,6 +8,7 @@ PARTS = {
     "fuzzing": ("fuzzing",),
     "gallery": ("gallery",),
     "intervals": ("intervals",),
+    "load": ("load",),
     "runner": ("runner",),
     "viewer": ("viewer",),
     "workbench": ("workbench",),

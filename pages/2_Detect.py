@@ -3,11 +3,11 @@
 import streamlit as st
 
 from smviz import ui
-from smviz.ui import detect, exporting, opening, saved, stored, tiling
+from smviz.ui import detect, exporting, opening, saved, session, stored, tiling
 
 chosen = ui.start_page("Detect")
 
-if stored.asked():
+if stored.asked() or session.read_only():
     with ui.shown_errors():
         look, buttons = stored.stored_look(chosen)
         in_force = saved.thresholds_in_force(saved.answering_of(ui.store().run(st.query_params["run"])))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from smviz import deployment
 from smviz.deployment import Plan, Step, Teardown
@@ -32,8 +32,11 @@ from smviz.errors import (
 )
 from smviz.pricing import Price, idle_cost_per_day, price_per_hour
 from smviz.records import Endpoint
-from smviz.sagemaker import SageMaker, explain_failure
+from smviz.sagemaker import explain_failure
 from smviz.settings import Instances, Serverless
+
+if TYPE_CHECKING:
+    from smviz.sagemaker import SageMaker  # boto3 comes with it, and who only looks at runs has no use for that
 
 IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 """The statuses that end by themselves; until then an endpoint takes no change."""

@@ -21,8 +21,12 @@
     │   │   └── NoAnswer        try again later: the call was sent, so that the model has run or still runs
     │   ├── TimedOut            an asynchronous answer did not come in the time allowed
     │   └── ModelError          the container answered with an error of its own
+    ├── NotAllowed              this person may not do it on this server, or a limit is reached
+    │   ├── LimitReached        try again later: the calls of this minute, or the money of this day, are used up
+    │   └── NotSetUp            the operator's settings are wrong, so that nobody may do anything
     └── StoreError              the workspace file cannot be read or written
         ├── UnknownRun
+        ├── NothingShared       no fault: nobody has shared a run yet
         └── RunAtWork           try again later: another process works on the run
 
 Every error says what happened (`message`) and what a person should do next (`advice`).
@@ -163,12 +167,30 @@ class ModelError(EndpointError):
         self.passing = status in {429, 502, 503, 504}
 
 
+class NotAllowed(SmvizError):
+    """This person may not do it on this server, or a limit is reached."""
+
+
+class LimitReached(NotAllowed):
+    """The calls of this minute, or the money of this day, are used up."""
+
+    passing = True
+
+
+class NotSetUp(NotAllowed):
+    """The operator's settings are wrong, so that nobody may do anything; what is wrong stands in the log."""
+
+
 class StoreError(SmvizError):
     """The workspace file cannot be read or written."""
 
 
 class UnknownRun(StoreError):
     """No run of that name or id is in the workspace."""
+
+
+class NothingShared(StoreError):
+    """Nobody has shared a run yet; no fault of anybody's."""
 
 
 class RunAtWork(StoreError):

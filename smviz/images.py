@@ -174,6 +174,18 @@ def smaller(payload: Payload, longest: int, quality: int) -> Payload:
     return _payload(body, "image/jpeg", image.width, image.height, (*payload.notes, note))
 
 
+def enlarged(data: bytes, width: int, height: int) -> bytes:
+    """A small picture as a JPEG of the frame that it was made from, so that boxes of that frame lie right on it.
+
+    Raises:
+        BadImage: as `prepare`.
+    """
+    pixels = decoded(data)
+    if pixels.size == (width, height):
+        return data
+    return _encoded(pixels.resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=85)
+
+
 def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     """The image with its header read and nothing decoded."""
     if not data:

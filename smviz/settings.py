@@ -120,12 +120,14 @@ class Settings:
         sagemaker_url: from AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME or AWS_ENDPOINT_URL_SAGEMAKER, or None.
         region: from AWS_REGION or AWS_DEFAULT_REGION, or None.
         allow_deploy: from SMVIZ_ALLOW_DEPLOY, whether endpoints may be made and deleted; None where it is not said.
+        replay: from SMVIZ_REPLAY, the folder of shared runs that are looked at and nothing else; None for a workspace.
     """
 
     workspace: Path
     sagemaker_url: str | None = None
     region: str | None = None
     allow_deploy: bool | None = None
+    replay: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -141,6 +143,7 @@ class Settings:
             or None,
             region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
             allow_deploy=_yes_or_no("SMVIZ_ALLOW_DEPLOY", environment),
+            replay=Path(replay).expanduser() if (replay := environment.get("SMVIZ_REPLAY", "").strip()) else None,
         )
 
 

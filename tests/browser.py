@@ -52,13 +52,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def start_app(script: Path, environment: Mapping[str, str | None] | None = None, wait: float = 60.0) -> Iterator[str]:
+def start_app(
+    script: Path, environment: Mapping[str, str | None] | None = None, wait: float = 60.0, log: Path | None = None
+) -> Iterator[str]:
     """Run a Streamlit script as a child process; yields its URL without a slash at the end.
 
     Args:
-        script: the page to run.
+        script: the page to run, or the module that holds the app.
         environment: added to this process's environment; a variable that is None is taken out of it.
         wait: seconds the app may take until it is healthy.
+        log: the file for what the app writes to its standard output and error; by default one that is thrown away.
 
     Raises:
         AppFailed: when the process ends or is not healthy in time.
@@ -69,12 +72,13 @@ def start_app(script: Path, environment: Mapping[str, str | None] | None = None,
     command += ["--server.fileWatcherType=none"]
     changed = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     surroundings = {name: value for name, value in changed.items() if value is not None}
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=log, stderr=subprocess.STDOUT)
+    url += f"/{surroundings.get('STREAMLIT_SERVER_BASE_URL_PATH', '')}".rstrip("/")
+    with log.open("w+") if log else tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=told, stderr=subprocess.STDOUT)
         try:
             if not _healthy(process, f"{url}/_stcore/health", wait):
-                log.seek(0)
-                raise AppFailed(f"{script.name} is not healthy (exit code {process.poll()}). Its log:\n{log.read()}")
+                told.seek(0)
+                raise AppFailed(f"{script.name} is not healthy (exit code {process.poll()}). Its log:\n{told.read()}")
             yield url
         finally:
             process.terminate()

@@ -13,11 +13,13 @@ FLOORS = {
     "smviz.boxes": 1,
     "smviz.colours": 1,
     "smviz.database": 1,
+    "smviz.journal": 1,
     "smviz.names": 1,
     "smviz.records": 1,
     "smviz.settings": 1,
     "smviz.sources": 1,
     "smviz.thresholds": 1,
+    "smviz.access": 2,
     "smviz.annotations": 2,
     "smviz.charts": 2,
     "smviz.cutoffs": 2,
@@ -29,6 +31,7 @@ FLOORS = {
     "smviz.image_sets": 2,
     "smviz.images": 2,
     "smviz.intervals": 2,
+    "smviz.headers": 2,
     "smviz.limiter": 2,
     "smviz.local": 2,
     "smviz.matching": 2,
@@ -49,33 +52,36 @@ FLOORS = {
     "smviz.evaluation": 3,
     "smviz.exporting": 3,
     "smviz.gate": 3,
+    "smviz.guarding": 3,
     "smviz.importing": 3,
     "smviz.reviewing": 3,
     "smviz.reporting": 3,
     "smviz.runner": 3,
+    "smviz.sharing": 3,
     "smviz.ui": 4,
     "smviz.viewer": 4,
     "smviz.workbench": 4,
     "smviz.cli": 5,
     "smviz.__main__": 5,
+    "serve": 5,
     "streamlit_app": 5,
     "pages": 5,
 }
 DOORS = {"smviz.sagemaker", "smviz.store", "smviz.local"}  # these know no neighbour, and no neighbour knows them
 VENDORS = {
-    "streamlit": {"streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
+    "streamlit": {"serve", "streamlit_app", "pages", "smviz.ui", "smviz.viewer", "smviz.workbench"},
     "boto3": {"smviz.sagemaker"},
     "botocore": {"smviz.sagemaker"},
     "sqlite3": {"smviz.database"},
     "onnxruntime": {"smviz.local"},
-    "starlette": {"smviz.local"},
+    "starlette": {"serve", "smviz.local"},
     "uvicorn": {"smviz.local"},
     "plotly": {"smviz.charts"},
 }
 
 
 def sources() -> list[Path]:
-    return [*ROOT.glob("smviz/**/*.py"), ROOT / "streamlit_app.py", *ROOT.glob("pages/*.py")]
+    return [*ROOT.glob("smviz/**/*.py"), ROOT / "serve.py", ROOT / "streamlit_app.py", *ROOT.glob("pages/*.py")]
 
 
 def room_of(path: Path) -> str:

@@ -54,6 +54,12 @@ class TestFromEnvironment:
         """SMVIZ_ALLOW_DEPLOY says yes or no; empty or unset, it is not said."""
         assert Settings.from_environment({"SMVIZ_ALLOW_DEPLOY": word}).allow_deploy is allowed
 
+    def test_the_runs_to_replay(self, tmp_path):
+        """SMVIZ_REPLAY names a folder of shared runs; empty or unset, the workspace is used."""
+        assert Settings.from_environment({"SMVIZ_REPLAY": str(tmp_path)}).replay == tmp_path
+        assert Settings.from_environment({"SMVIZ_REPLAY": "~/shared"}).replay == Path.home() / "shared"
+        assert Settings.from_environment({"SMVIZ_REPLAY": " "}).replay is None
+
     def test_neither_yes_nor_no(self):
         """A word that is neither is refused by name, never taken for one of them."""
         with pytest.raises(BadSetting, match="SMVIZ_ALLOW_DEPLOY is 'maybe'"):

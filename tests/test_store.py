@@ -213,7 +213,7 @@ class TestAboutRuns:
         assert (run.total, run.answered, run.failed, run.state) == (2, 1, 1, "finished")
         assert store.outcomes(run.id) == (answered("a"), failed("b"))
         assert store.annotations(run.id) == b"{}"
-        with pytest.raises(BadImage, match="imported without images"):
+        with pytest.raises(BadImage, match="imported or shared without it"):
             store.image_data(run.id, "a")
 
     def test_size(self, store):
@@ -969,7 +969,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            4,
+            5,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])
@@ -1024,7 +1024,7 @@ class TestOpening:
 
     def test_locked(self, tmp_path, monkeypatch):
         """A file that another program keeps locked is an error after a while, not a hang."""
-        monkeypatch.setattr("smviz.database.BUSY_SECONDS", 0.2)
+        monkeypatch.setattr("smviz.database.writing.BUSY_SECONDS", 0.2)
         Store(tmp_path).close()
         with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")

@@ -207,7 +207,7 @@ class TestLocked:
 
     def test_too_long(self, tmp_path, monkeypatch):
         """A lock that stays is an error of all results that wait for it, at once; afterwards they can be stored."""
-        monkeypatch.setattr("smviz.database.PATIENT_SECONDS", 0.5)
+        monkeypatch.setattr("smviz.database.writing.PATIENT_SECONDS", 0.5)
         with Store(tmp_path) as store:
             run = begin(store)
             other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)

@@ -59,6 +59,17 @@ _REPORT = """examples:
 The file needs no network, no script and no font; light or dark as the reader's screen is, and fit to be printed.
 exit status: 0 good, 2 wrong use or input"""
 
+_SHARE = """examples:
+  smviz share nightly last-week --to shared/
+      two runs with small pictures of their images; a copy that is there already is renewed
+  smviz share 4f2a9c1b --to shared/ --images none
+      without any pixel of an image
+
+Who has the folder looks at the runs with `make run REPLAY=shared/`: no AWS account, nothing is called, nothing can be
+changed. Credentials, profiles, roles and folders of this machine are left out; boxes lie right on small pictures.
+--images full copies the image files as they are, with what the camera wrote into them.
+exit status: 0 good, 2 wrong use or input"""
+
 _THRESHOLDS = """examples:
   smviz thresholds --run 4f2a9c1b
       the threshold with the best F1 over all classes together
@@ -163,6 +174,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN", help="a stored run, by id or name")
     one.add_argument("--format", choices=("coco", "csv", "parquet", "replies"), default="coco", help="default: coco")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+
+    one = command("share", "sharing.share_command", "copy runs into a folder that can be given away", _SHARE)
+    one.add_argument("runs", nargs="+", metavar="RUN", help="a stored run, by id or name")
+    one.add_argument(
+        "--to", type=Path, required=True, metavar="FOLDER", help="made when missing; other runs in it stay"
+    )
+    one.add_argument("--images", choices=("full", "small", "none"), default="small", help="default: small")
+    _add_connection(one)
+    one.add_argument("--json", action="store_true", help="for machines")
 
     one = command("deploy", "deploying.deploy", "make a model, an endpoint config and an endpoint")
     one.add_argument("--endpoint", required=True, metavar="NAME", help="also the model's and the config's name")

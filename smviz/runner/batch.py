@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from smviz.errors import BadImage, BadSetting, BadSource, EndpointError, NotFound, SmvizError
+from smviz.errors import BadImage, BadSetting, BadSource, EndpointError, NotAllowed, NotFound, SmvizError
 from smviz.images import prepare
 from smviz.records import ImageRef, Outcome, Payload, Reply
 from smviz.runner.journey import Journey
@@ -22,8 +22,18 @@ Invoke = Callable[[Payload], Reply]
 """One call of the endpoint, without retries; raises `EndpointError`."""
 
 
+Admit = Callable[[], float]
+"""Asked before every call: seconds until it may begin, 0 when it may now; raises `SmvizError` to have the run pause."""
+
+_LOOK_UP = 0.5  # seconds after which one who waits to be admitted sees that the run was paused
+
+
 class Cancelled(Exception):
     """Raised by `BatchRun.sleep` when the run ends: the call it is raised in is given up."""
+
+
+class _PutOff(Exception):
+    """The call is made after the pause."""
 
 
 class _Ready(NamedTuple):
@@ -37,10 +47,10 @@ class _Ready(NamedTuple):
 class BatchRun:
     """A run in the background: an image is one call to `invoke`, made again as `retry` says.
 
-    A bad image or a refused one is a failed outcome. Credentials that expire pause the run. What no other image would
-    escape (no access, no such endpoint, no network) ends it. Whatever happens, what there is is kept: an image counts
-    as done when its outcome is on the disk. A run that is resumed skips the images that have a reply and calls for the
-    failed ones again; no more images are in memory than there are workers.
+    A bad image or a refused one is a failed outcome. Credentials that expire, or a limit of the server, pause the run.
+    What no other image would escape (no access, no such endpoint, no network) ends it. Whatever happens, what there is
+    is kept: an image counts as done when its outcome is on the disk. A run that is resumed skips the images that have
+    a reply and calls for the failed ones again; no more images are in memory than there are workers.
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class BatchRun:
         only: Collection[str] | None = None,
         fresh: bool = False,
         max_calls: int | None = None,
+        admit: Admit | None = None,
     ) -> None:
         """Prepare a run; `start` begins it.
 
@@ -68,6 +79,7 @@ class BatchRun:
             only: names of the images to see to; None for all.
             fresh: call also for images whose reply is known from another run.
             max_calls: how many calls may be made, those made again included; None for any number.
+            admit: lets calls begin, where others share the endpoint; None where they begin at once.
 
         Raises:
             BadSetting: when there is not at least one worker.
@@ -82,6 +94,7 @@ class BatchRun:
         self._only = None if only is None else frozenset(only)
         self._fresh = fresh
         self._max_calls = max_calls
+        self._admit = admit
         self._turnstile: Turnstile[_Ready] = Turnstile(workers)
         self._ended = threading.Event()
         self._idle = threading.Event()
@@ -255,7 +268,7 @@ class BatchRun:
             try:
                 data = self._read(journey.image)
                 return prepare(data, journey.image.name)
-            except (BadImage, BadSource, NotFound) as error:
+            except (BadImage, BadSource, NotAllowed, NotFound) as error:
                 journey.sha256 = hashlib.sha256(data).hexdigest() if data is not None else ""
                 self._keep(journey.outcome(None, error=error))
                 break
@@ -270,8 +283,12 @@ class BatchRun:
         journey, payload, key = ready
         reply, error, answer = None, None, None
         try:
+            begun = self._admitted(begun)
             invoke, resumed = self._spend(journey)
             reply, answer = invoke(payload), True
+        except _PutOff:
+            self._turnstile.put(ready, first=True)
+            return False
         except SmvizError as caught:
             error, answer = caught, fullness(caught)
         finally:
@@ -283,6 +300,27 @@ class BatchRun:
         self._turnstile.end_probe()
         self._keep(journey.outcome(payload, reply, error), error, key)
         return True
+
+    def _admitted(self, begun: float) -> float:
+        """Wait until the call may begin, and tell when that is: its latency is without the wait.
+
+        Raises:
+            _PutOff: when the run pauses first, or is to pause.
+            Cancelled: when it ends first.
+        """
+        if self._admit is None:
+            return begun
+        try:
+            while seconds := self._admit():
+                self.sleep(min(seconds, _LOOK_UP))
+                if self._turnstile.paused:
+                    raise _PutOff
+        except SmvizError as limit:
+            with self._lock:
+                self._notice = limit
+                self._turnstile.pause()
+            raise _PutOff from limit
+        return time.monotonic()
 
     def _spend(self, journey: Journey) -> tuple[Invoke, int]:
         """Account for a call, and tell how to make it."""

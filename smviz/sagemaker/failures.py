@@ -12,6 +12,7 @@ from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
 from smviz import errors
+from smviz.journal import without_secrets
 from smviz.sagemaker.codes import CODES, CORRECT, TRY_LATER, VALIDATION, VENDOR
 from smviz.sagemaker.credentials import credential_sources
 from smviz.sagemaker.logs import log_url
@@ -103,6 +104,6 @@ def _own_words(text: str) -> str:
 
 
 def sentence(text: object) -> str:
-    """The text on one line, with a full stop."""
-    words = " ".join(str(text).split())
+    """The text on one line, with a full stop, and without the keys that AWS repeats where a signature is wrong."""
+    words = " ".join(without_secrets(str(text)).split())
     return words if words.endswith((".", "!", "?")) else f"{words}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from smviz.database import Database, Transaction
@@ -22,6 +22,8 @@ FORGOTTEN_IMAGES = 2_000  # about 0.2 s
 ABANDONED = timedelta(days=1)  # no images stream in for longer
 
 Row = tuple[ImageRef, Outcome | None]
+Finish = Callable[[Transaction, str], object]
+"""Is given the id of the run that was just made, in the transaction that lets everybody see it."""
 
 
 def make_run(
@@ -31,6 +33,7 @@ def make_run(
     rows: Iterable[Row],
     annotations: bytes | None,
     words: tuple[str, str, str, str],
+    finish: Finish = lambda db, run_id: None,
 ) -> str:
     """Store a run with its images and what became of them, all of it or nothing, and return its id.
 
@@ -41,6 +44,7 @@ def make_run(
         rows: the images, each with its outcome if it has one.
         annotations: the file of the ground truth, or None.
         words: endpoint config, source, imported and note.
+        finish: does what else belongs to the moment in which the run is seen.
 
     Raises:
         BadSetting: when the name is empty or taken, there are no images, or two have the same name.
@@ -72,6 +76,7 @@ def make_run(
         def end(db: Transaction) -> None:
             check_run_name(db, name)
             db.execute("UPDATE run SET name = ?, total = ? WHERE id = ?", (name, total, run_id))
+            finish(db, run_id)
 
         database.write(end)
     except BaseException:

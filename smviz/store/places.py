@@ -63,8 +63,8 @@ def read_image(image: ImageRef, remote: Remote | None = None) -> bytes:
     location = location_of(image)
     if location is None:
         raise BadImage(
-            f"The file of “{image.name}” is not known: its run was imported without images.",
-            "Import the run again together with the images.",
+            f"The file of “{image.name}” is not known: its run was imported or shared without it.",
+            "Import or share the run again together with the images.",
         )
     try:
         return read_location(location, remote)

@@ -18,6 +18,8 @@ from smviz.records import Failure, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 
 State = Literal["not started", "unfinished", "finished"]
+Shared = Literal["", "full", "small", "none"]
+"""What a run that was copied to be shared has of its images; "" for a run that is no such copy."""
 Settings = TypeVar("Settings", Connection, Request, Preset)
 Columns = tuple[Any, ...]
 
@@ -57,6 +59,7 @@ class Run:
     source: str = ""
     imported: str = ""
     class_map: tuple[tuple[str, str | None], ...] = ()
+    shared: Shared = ""
 
     @property
     def state(self) -> State:
@@ -68,7 +71,7 @@ class Run:
 SELECT_RUN = """SELECT id, name, created, connection, request, preset, total,
     (SELECT count(*) FROM outcome WHERE outcome.run = number AND failure_kind IS NULL),
     (SELECT count(*) FROM outcome WHERE outcome.run = number AND failure_kind IS NOT NULL),
-    note, endpoint_config, source, imported, class_map
+    note, endpoint_config, source, imported, class_map, shared
     FROM run WHERE total IS NOT NULL"""
 
 
@@ -81,7 +84,7 @@ def run_of(row: tuple[Any, ...]) -> Run:
     run_id, name, created, connection, request, preset, *rest = row
     how = (from_json(connection, Connection), from_json(request, Request), from_json(preset, Preset))
     with undamaged("run", _NEW_WORKSPACE):
-        rest[-1] = tuple(msgspec.convert(json.loads(rest[-1]), dict[str, str | None]).items())
+        rest[-2] = tuple(msgspec.convert(json.loads(rest[-2]), dict[str, str | None]).items())
     return Run(run_id, name, created, *how, *rest)
 
 

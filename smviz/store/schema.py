@@ -126,4 +126,15 @@ def _keep_reviews(db: Transaction) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_tables, _share_replies_and_files, _add_claims_and_logs, _keep_reviews)
+def _tell_copies(db: Transaction) -> None:
+    """Which runs are copies made to be shared, and what they have of their images."""
+    db.execute("ALTER TABLE run ADD COLUMN shared TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _create_tables,
+    _share_replies_and_files,
+    _add_claims_and_logs,
+    _keep_reviews,
+    _tell_copies,
+)

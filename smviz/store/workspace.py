@@ -11,20 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from smviz.database import Database, Told, Transaction
-from smviz.errors import StoreError, UnknownRun
+from smviz.database import Database, ReadOnlyDatabase, Told, Transaction
+from smviz.errors import UnknownRun
 from smviz.records import ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
-from smviz.store import creating, known, outcomes, reviews, shipping
+from smviz.store import copying, creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
+from smviz.store.folder import FILE_NAME, check_shared, make_folder
 from smviz.store.keys import key_prefix
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json, undamaged
 from smviz.store.schema import MIGRATIONS
 from smviz.store.shipping import SavedThresholds
 from smviz.thresholds import Thresholds
-
-FILE_NAME = "workspace.db"
 
 
 class Store:
@@ -34,18 +33,27 @@ class Store:
         StoreError: from every method, when the file cannot be opened, read or written.
     """
 
-    def __init__(self, folder: Path, clock: Clock = time.time) -> None:
-        """Open the workspace in `folder`, made when missing; `clock` tells when claims lapse."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"The workspace folder {folder} cannot be made ({error.strerror}).",
-                "Check that the folder above it can be written to, or set SMVIZ_WORKSPACE to another folder.",
-            ) from error
+    def __init__(self, folder: Path, clock: Clock = time.time, *, read_only: bool = False, alone: bool = False) -> None:
+        """Open the workspace in `folder`.
+
+        Args:
+            folder: made when missing.
+            clock: tells when claims lapse.
+            read_only: nothing is made, migrated or locked, and every change raises `StoreError`; the folder may be on a
+                disk that cannot be written, or somebody else's.
+            alone: nothing stays beside the file once it is closed, so that its folder can be given away.
+
+        Raises:
+            StoreError: when the file cannot be opened; one that is only read must exist and have the newest schema.
+        """
         self.folder = folder
         self._clock = clock
-        self._database = Database(folder / FILE_NAME, MIGRATIONS)
+        if read_only:
+            check_shared(folder)
+            self._database: Database = ReadOnlyDatabase(folder / FILE_NAME, MIGRATIONS)
+            return
+        make_folder(folder)
+        self._database = Database(folder / FILE_NAME, MIGRATIONS, alone)
         try:
             creating.sweep(self._database)
         except BaseException:
@@ -127,6 +135,28 @@ class Store:
         words = ("", source, imported, note)
         return self.run(creating.make_run(self._database, name, nowhere, rows, annotations, words))
 
+    def keep_copy(
+        self,
+        run: Run,
+        rows: Iterable[tuple[ImageRef, Outcome | None]],
+        annotations: bytes | None,
+        made: Mapping[str, str],
+    ) -> Run:
+        """Keep a run of another workspace under its own id, in place of an earlier copy; whole, or not at all.
+
+        Args:
+            run: what is told of it. Where another run has its name, its id is added to that.
+            rows: the images in order, each with its outcome if it has one; an image may be nowhere.
+            annotations: the bytes of a file of ground truth.
+            made: the decisions about its labels in doubt.
+
+        Raises:
+            BadSetting: when there are no images, or two have the same name.
+            Exception: what the iteration over the rows raises; an earlier copy stays as it was.
+        """
+        copying.keep_copy(self._database, run, rows, annotations, made)
+        return self.run(run.id)
+
     def runs(self) -> tuple[Run, ...]:
         """All runs, newest first."""
         return tuple(run_of(row) for row in self._database.read(f"{SELECT_RUN} ORDER BY created DESC, number DESC"))
@@ -142,7 +172,7 @@ class Store:
             newest = "SELECT name FROM run WHERE total IS NOT NULL ORDER BY created DESC, number DESC LIMIT 10"
             known = [name for (name,) in self._database.read(newest)]
             raise UnknownRun(
-                f"There is no run “{id_or_name}” in {self.folder}.",
+                f"There is no run “{id_or_name}” in this workspace.",
                 f"The latest runs are: {', '.join(known)}." if known else "No run has been made here yet.",
             )
         return run_of(rows[0])
@@ -240,6 +270,16 @@ class Store:
             raise UnknownRun(f"There is no image “{name}” in run {run_id}.", "The run may have been deleted meanwhile.")
         location, file = rows[0]
         return read_image(image_at(name, location, outcomes.file_data(self._database, file)), remote)
+
+    def copied_frame(self, run_id: str, name: str) -> tuple[int, int] | None:
+        """Width and height that an image was sent with, where the run has but a small picture of it; else None."""
+        rows = self._database.read(
+            """SELECT width, height FROM run JOIN image ON image.run = run.number
+                JOIN outcome ON outcome.image = image.id
+                WHERE run.id = ? AND image.name = ? AND shared = 'small' AND width > 0""",
+            (run_id, name),
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
     def annotations(self, run_id: str) -> bytes | None:
         """The file of a run's ground truth, as it was given; None where there is none.

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from smviz import responses
-from smviz.errors import EndpointError, SmvizError
+from smviz.errors import EndpointError, NotAllowed, SmvizError
+from smviz.journal import event
 from smviz.records import Detections, Payload, Reply
 from smviz.runner import Retry
 from smviz.runner.retrying import trouble_of
 from smviz.settings import Preset, Request
+from smviz.ui import session
 from smviz.ui.choice import Chosen, request_of
 from smviz.ui.resources import door
 
@@ -75,7 +77,9 @@ def answer_to(chosen: Chosen, payload: Payload, again: bool = False) -> Answer:
         with st.spinner(f"Asking {chosen.label} …", show_time=True):
             client = door(chosen.connection)
             kept.pop(key, None)  # what is new goes to the end
-            kept[key] = patiently(lambda: client.invoke(request, payload))
+            kept[key] = answer = patiently(lambda: client.invoke(request, payload))
+        failed = answer.error.kind if answer.error else None
+        event("call", person=session.person().key, attempts=answer.attempts, kind=failed)
         if reply := kept[key].reply:
             st.session_state["latency"] = reply.latency
         forget_oldest(kept, key)
@@ -123,6 +127,8 @@ def patiently(invoke: Callable[[], Reply], sleep: Callable[[float], object] = ti
         attempts += 1
         try:
             return Answer(invoke(), None, attempts)
+        except NotAllowed as error:
+            return Answer(None, error, attempts - 1)
         except EndpointError as error:
             # "probe": a model that is being loaded takes minutes, in which nobody looks at a spinner.
             if PATIENCE.decide(trouble_of(error), attempts) != "wait":
@@ -158,12 +164,14 @@ class Calls:
     failed: list[tuple[str, SmvizError]] = field(default_factory=list)
     done: int = 0
     bug: Exception | None = None
+    _who: str = ""
     _skipped: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> Calls:
         """Begin, and return at once."""
+        self._who = session.person().key
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="detect")
         for job in self.jobs:
             pool.submit(self._work, job)
@@ -188,6 +196,7 @@ class Calls:
         if self._stop.is_set():
             with self._lock:
                 self._skipped += 1
+                self._tell_end()
             return
         error: SmvizError | None = None
         try:
@@ -198,6 +207,11 @@ class Calls:
             self.done += 1
             if error:
                 self.failed.append((job.name, error))
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self.ended:
+            event("calls", person=self._who, images=self.done, skipped=self._skipped, failed=len(self.failed))
 
     def _answer(self, job: Job) -> SmvizError | None:
         try:

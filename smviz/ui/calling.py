@@ -11,6 +11,7 @@ from smviz.errors import PayloadTooLarge
 from smviz.records import Endpoint, Payload
 from smviz.sagemaker import size_verdict
 from smviz.settings import Request
+from smviz.ui import session
 from smviz.ui.choice import Chosen, request_of
 from smviz.ui.frame import plain
 from smviz.ui.resources import store
@@ -108,7 +109,9 @@ def _targets(endpoint: Endpoint, now: Request) -> Request:
             "S3 place for the images",
             now.s3_input or "",
             placeholder="s3://bucket/prefix",
-            help="Images are put there and read by the endpoint. Without it only 128 kB can be sent.",
+            disabled=not session.may_use_s3(),
+            help="Images are put there and read by the endpoint. Without it only 128 kB can be sent."
+            + (" Nothing in S3 is open to you on this server." if not session.may_use_s3() else ""),
         )
         kept = replace(kept, s3_input=place.strip() or None)
     return kept

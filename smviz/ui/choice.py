@@ -9,6 +9,7 @@ import streamlit as st
 from smviz.local import DEMO_CLASSES, DEMO_ENDPOINT
 from smviz.records import Endpoint
 from smviz.settings import DEFAULT_REGION, Connection, Preset, Request
+from smviz.ui import session
 from smviz.ui.resources import EMBEDDED, described, embedded_server, region_names, store
 
 DEMO_PRESET = Preset("builtin-ssd", DEMO_CLASSES)
@@ -59,6 +60,9 @@ class Chosen:
         return {name: value for name in LINKED if (value := getattr(self, name))}
 
 
+NOTHING = Chosen(region="")
+
+
 def choose(chosen: Chosen) -> None:
     """Keep a choice."""
     st.session_state["chosen"] = chosen
@@ -71,22 +75,33 @@ def choose(chosen: Chosen) -> None:
 
 
 def restored() -> Chosen:
-    """The choice from the address bar, else from the session, else the demo endpoint."""
+    """The choice of the address bar, else of the session, else the demo endpoint; nothing where nothing is called."""
+    if session.read_only():
+        return NOTHING
     kept: Chosen = st.session_state.get("chosen", Chosen(EMBEDDED, DEMO_ENDPOINT))
     region = st.query_params.get("region", kept.region)
-    if region != EMBEDDED and region not in region_names():
-        st.toast("The link names a region that does not exist.", icon=":material/warning:")
+    if region != EMBEDDED and region not in open_regions():
+        why = "is not open on this server" if region in region_names() else "does not exist"
+        st.toast(f"The link names a region that {why}.", icon=":material/warning:")
         region = EMBEDDED
     demo = DEMO_ENDPOINT if region == EMBEDDED else None
     endpoint = st.query_params.get("endpoint") or (kept.endpoint if region == kept.region else None) or demo
     same = (region, endpoint) == (kept.region, kept.endpoint)
     variant = st.query_params.get("variant") or (kept.variant if same else None)
     whose = {}
-    if region != EMBEDDED:
+    if region != EMBEDDED and session.may_choose_credentials():
         whose = {name: st.query_params.get(name) or getattr(kept, name) for name in ("profile", "role")}
     chosen = Chosen(region, endpoint, variant, **whose)
     choose(chosen)
     return chosen
+
+
+def open_regions() -> tuple[str, ...]:
+    """The regions of AWS that this person may choose."""
+    who, allowed = session.person(), session.policy()
+    if who.visitor:
+        return ()
+    return tuple(name for name in region_names() if who.local or not allowed.regions or name in allowed.regions)
 
 
 def variant_picker(chosen: Chosen, endpoint: Endpoint) -> Chosen:

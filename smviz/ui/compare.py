@@ -9,8 +9,10 @@ import streamlit as st
 
 from smviz.errors import SmvizError
 from smviz.local import DEMO_ENDPOINT, SAMPLES
+from smviz.names import upright
 from smviz.records import ImageRef
 from smviz.store import Run
+from smviz.ui import session
 from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.compare_state import Compared, Side, compared_runs, same_truth, truth_of
 from smviz.ui.frame import plain, show_error
@@ -94,7 +96,7 @@ def _picker(letter: str, name: str, runs: tuple[Run, ...], ids: list[str], start
         f"Run {letter}",
         runs,
         index=index,
-        format_func=lambda run: f"{run.name} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
         placeholder="Type a part of a run's name",
         key=f"run {name} {st.session_state.get('swaps', 0)}",
     )
@@ -202,13 +204,15 @@ def _nothing_common(found: Compared) -> None:
 
 def _too_few(runs: tuple[Run, ...], live: Collection[str]) -> None:
     st.subheader("Two runs are needed", anchor=False)
-    there = "There is one run so far." if runs else "There is no run yet."
+    where = "shared here" if session.read_only() else "so far"
+    there = f"There is one run {where}." if runs else f"There is no run {where}."
     st.markdown(
         f"{there} Compare lays two runs over the same images side by side: two endpoints, two variants, or one "
         "endpoint at two times."
     )
     _demo_offer(runs, live, first=True)
-    st.page_link("pages/3_Evaluate.py", label="Make a run of your own", icon=":material/analytics:")
+    if not session.read_only():
+        st.page_link("pages/3_Evaluate.py", label="Make a run of your own", icon=":material/analytics:")
     st.stop()
 
 
@@ -216,7 +220,7 @@ def _demo_offer(runs: tuple[Run, ...], live: Collection[str], first: bool = Fals
     """A button that runs the demo detectors which have no run on the sample images yet."""
     mine = [run for run in runs if run.request.endpoint == DEMO_ENDPOINT and run.source == SAMPLE_SET]
     missing = [variant for variant in "AB" if variant not in {run.request.variant for run in mine}]
-    if not missing or live or not (first or mine):
+    if not missing or live or not (first or mine) or session.read_only():
         return
     what = f"demo detector {missing[0]}" if len(missing) == 1 else "both demo detectors"
     if not st.button(
@@ -236,8 +240,9 @@ def _demo_offer(runs: tuple[Run, ...], live: Collection[str], first: bool = Fals
 
 
 def _run_demo(variant: str) -> None:
-    """Raises EndpointError or StoreError when it cannot begin."""
+    """Raises EndpointError, NotAllowed or StoreError when it cannot begin."""
     chosen = Chosen(EMBEDDED, DEMO_ENDPOINT, variant)
+    session.policy().check_run(session.person(), len(SAMPLES.images))
     run = store().create_run(
         f"{chosen.label} on {SAMPLE_SET}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         chosen.connection,

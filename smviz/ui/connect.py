@@ -10,14 +10,16 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from smviz import sagemaker
 from smviz.errors import CredentialsError, EndpointError
 from smviz.pricing import price_per_hour
 from smviz.records import Endpoint
-from smviz.sagemaker import credential_sources, explain_failure, profiles
-from smviz.ui.choice import Chosen, choose, variant_picker
-from smviz.ui.frame import plain, status_badge
+from smviz.sagemaker import credential_sources, explain_failure
+from smviz.ui import session
+from smviz.ui.choice import Chosen, choose, open_regions, variant_picker
+from smviz.ui.frame import badge_label, plain, status_badge
 from smviz.ui.planning import own_prices
-from smviz.ui.resources import EMBEDDED, MOST_DESCRIBED, described, identity, listed, region_names
+from smviz.ui.resources import EMBEDDED, MOST_DESCRIBED, described, identity, listed
 
 ANY = "any status"
 STATUSES = (
@@ -37,14 +39,17 @@ USUAL = "the usual chain"
 
 def region_picker(chosen: Chosen) -> Chosen:
     """The embedded endpoint, or one of the regions that botocore knows."""
-    options = [EMBEDDED, *region_names()]
+    options = [EMBEDDED, *open_regions()]
     region = st.selectbox(
         "AWS region",
         options,
         index=options.index(chosen.region),
         format_func=lambda name: "Embedded endpoint (this machine, no AWS account)" if name == EMBEDDED else name,
+        disabled=len(options) == 1,
         help="AWS is called with the credentials of the machine that smviz runs on. No key is ever typed in here.",
     )
+    if len(options) == 1:
+        st.caption(":material/lock: Nobody can log in on this server, so that it calls nothing on AWS.")
     if region != chosen.region:
         _change(Chosen(region, profile=chosen.profile, role=chosen.role))
     return chosen
@@ -58,8 +63,11 @@ def credentials_picker(chosen: Chosen) -> Chosen:
     """
     if chosen.region == EMBEDDED:
         return chosen
+    if not session.may_choose_credentials():
+        st.caption(":material/lock: Called with the server's own credentials; another profile or role is an owner's.")
+        return chosen
     left, right = st.columns([1, 1.6])
-    options = [USUAL, *profiles()]
+    options = [USUAL, *sagemaker.profiles()]
     index = options.index(chosen.profile) if chosen.profile in options else 0
     profile = left.selectbox("Credentials", options, index=index, help="A profile of this machine, or the usual chain.")
     role = right.text_input(
@@ -93,7 +101,9 @@ def who_am_i(chosen: Chosen) -> None:
 
 
 def credentials_help() -> None:
-    """The usual ways to give AWS credentials, each with whether this machine has it."""
+    """The usual ways to give AWS credentials, each with whether this machine has it; an owner's business."""
+    if not session.may_choose_credentials():
+        return
     st.markdown("**The usual ways to give AWS credentials, on the machine that smviz runs on**")
     for source, present in credential_sources(os.environ):
         mark = ":green[:material/check_circle:] set up:" if present else ":orange[:material/cancel:] not set up:"
@@ -155,8 +165,8 @@ def endpoint_facts(endpoint: Endpoint, chosen: Chosen) -> Chosen:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         status_badge(endpoint.status)
         if endpoint.kind:
-            st.badge(endpoint.kind, icon=":material/category:", color="gray")
-        st.badge(f"config {plain(endpoint.config)}", icon=":material/tune:", color="gray")
+            st.badge(badge_label(endpoint.kind), icon=":material/category:", color="gray")
+        st.badge(f"config {badge_label(endpoint.config)}", icon=":material/tune:", color="gray")
         if st.button("Refresh", icon=":material/refresh:", type="tertiary"):
             listed.clear()
             described.clear()

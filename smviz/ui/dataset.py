@@ -17,9 +17,9 @@ from smviz.errors import SmvizError
 from smviz.records import GroundTruth, Skipped
 from smviz.settings import Connection
 from smviz.sources import Source, from_bytes, open_source
+from smviz.ui import session
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
-from smviz.ui.progress import LOOPBACK
 from smviz.ui.resources import files_door
 
 UPLOAD, SERVER, S3 = "Upload", "On this server", "S3"
@@ -104,9 +104,32 @@ def ground_truth_picker(
     return Labels(read.annotations, given.title, class_map) if found.ok else None
 
 
-def on_loopback() -> bool:
-    """Whether only this machine reaches the server, so that its visitor may name files on it."""
-    return st.get_option("server.address") in LOOPBACK
+def place_picker(label: str, places: Sequence[str], key: str) -> str:
+    """Where files come from, of `places`, the server and S3; what is not open to this person is told, and why."""
+    closed = []
+    if not session.may_name_files():
+        closed.append("files of the server, which only who sits at it may name")
+    if not session.may_use_s3():
+        closed.append("S3, where nothing is open to you")
+    offered = [*places, *([SERVER] if session.may_name_files() else []), *([S3] if session.may_use_s3() else [])]
+    if len(offered) == 1:
+        place = offered[0]
+    else:
+        place = st.segmented_control(label, offered, default=offered[0], required=True, key=key)
+    if closed:
+        st.caption(f":material/lock: Not here: {'; '.join(closed)}.")
+    return place
+
+
+def server_source(path: Path) -> Source:
+    """What is at a path of the server.
+
+    Raises:
+        NotAllowed: unless the person sits at the server.
+        BadSource: when it cannot be opened.
+    """
+    session.check_files()
+    return open_source(path.expanduser())
 
 
 def summary(truth: GroundTruth) -> None:
@@ -176,8 +199,7 @@ def findings(found: DataSetCheck) -> None:
 
 
 def _given(chosen: Chosen, key: str) -> _Given | None:
-    places = [UPLOAD, *([SERVER] if on_loopback() else []), S3]
-    place = st.segmented_control("Ground truth", places, default=UPLOAD, required=True, key=f"{key} place")
+    place = place_picker("Ground truth", [UPLOAD], f"{key} place")
     if place == UPLOAD:
         return _uploaded(key)
     if place == SERVER:
@@ -206,7 +228,7 @@ def _on_server(key: str) -> _Given | None:
     if not text:
         return None
     path = Path(text).expanduser()
-    return _Given(lambda: open_source(path), f"{path} {st.session_state.get(f'{key} again', 0)}", path.name or text)
+    return _Given(lambda: server_source(path), f"{path} {st.session_state.get(f'{key} again', 0)}", path.name or text)
 
 
 def _in_s3(where: Connection, key: str) -> _Given | None:

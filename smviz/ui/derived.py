@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Hashable
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from smviz.choosing import Choice, choose
 from smviz.cutoffs import Cutoff, find_cutoffs
@@ -19,6 +21,7 @@ from smviz.matching import Matches
 from smviz.metrics import average_precision
 from smviz.operating import Objective, OperatingPoint, operating_point
 from smviz.store import Run
+from smviz.ui.in_common import InCommon
 from smviz.ui.resources import image_url
 from smviz.workbench import Packed, Part, pack
 from smviz.workbench.classes import AveragePrecisions
@@ -34,18 +37,21 @@ class Stopped(Exception):
 
 
 class Background(Generic[Result]):
-    """Work that goes on while the page is there.
+    """Work that goes on while the page is there; as much of it at once as there are processors, the rest waits.
 
     Attributes:
         share: of the work that is done, 0 to 1.
     """
 
-    def __init__(self, work: Callable[[Progress], Result]) -> None:
+    _at_work: ClassVar = threading.Semaphore(os.cpu_count() or 1)
+
+    def __init__(self, work: Callable[[Progress], Result], after: Background[Any] | None = None) -> None:
+        """Begin it; where it needs the result of other work, once that is there, which is the first half of `share`."""
         self.share = 0.0
         self._stopped = False
         self._result: list[Result] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(work, after), daemon=True)
         self._thread.start()
 
     @property
@@ -64,9 +70,13 @@ class Background(Generic[Result]):
         """End it where it next tells its progress."""
         self._stopped = True
 
-    def _run(self, work: Callable[[Progress], Result]) -> None:
+    def _run(self, work: Callable[[Progress], Result], after: Background[Any] | None) -> None:
         try:
-            self._result.append(work(self._progress))
+            while after is not None and after.result(0.2) is None:
+                self._progress(after.share / 2)
+            with self._at_work:
+                self._progress(self.share)
+                self._result.append(work(self._progress))
         except BaseException as error:
             self._error = error
 
@@ -77,7 +87,7 @@ class Background(Generic[Result]):
 
 
 class Derived:
-    """An evaluation and what was computed from it so far.
+    """An evaluation and what was computed from it so far, for all sessions that look at it.
 
     Attributes:
         evaluation: whose matches everything here is of.
@@ -88,7 +98,8 @@ class Derived:
         self.evaluation = evaluation
         self.word = word
         self._kept: dict[Hashable, Any] = {}
-        self._works: list[Background[Any]] = []
+        self._lock = threading.RLock()
+        self._wanted: dict[str, Hashable] = {}  # the choice that each session asked for last
 
     @property
     def matches(self) -> Matches:
@@ -125,14 +136,14 @@ class Derived:
         """Precision, recall and F1 of the chosen classes together, with their intervals."""
         return self.once(
             ("rates", threshold, part),
-            lambda: self._begun(lambda _: self.bootstrap.pooled_rates(threshold, part.iou, part.area, part.classes)),
+            lambda: Background(lambda _: self.bootstrap.pooled_rates(threshold, part.iou, part.area, part.classes)),
         )
 
     def bands(self, part: Part) -> Background[Bands]:
         """Precision, recall and F1 of the chosen classes together against confidence, with their intervals."""
         return self.once(
             ("bands", part),
-            lambda: self._begun(
+            lambda: Background(
                 lambda progress: bands(self.bootstrap, part.iou, part.area, part.classes, progress=progress)
             ),
         )
@@ -155,7 +166,7 @@ class Derived:
     @cached_property
     def intervals(self) -> Background[dict[str, Interval]]:
         """Those of COCO's twelve numbers; the numbers of each class follow from the same resamples."""
-        return self._begun(self.bootstrap.numbers)
+        return Background(self.bootstrap.numbers)
 
     def average_precisions(self, area: str) -> AveragePrecisions:
         """AP and AP50 of each class in an area range; with intervals once those of the twelve numbers are there.
@@ -176,15 +187,17 @@ class Derived:
     def choice(self, objective: Objective, iou: float) -> Background[Choice]:
         """The thresholds for an objective, with intervals and what other images say of them.
 
-        Only the choice that was asked for last is worked on.
+        Only the choice that a session asked for last is worked on.
         """
-        wanted = ("choice", objective, iou)
-        for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == "choice" and key != wanted]:
-            if not self._kept[key].ended:
-                self._kept.pop(key).stop()
+        wanted, context = ("choice", objective, iou), get_script_run_ctx()
+        with self._lock:
+            before = self._wanted.get(session := context.session_id if context else "")
+            self._wanted[session] = wanted
+            if before not in self._wanted.values() and before in self._kept and not self._kept[before].ended:
+                self._kept.pop(before).stop()
         return self.once(
             wanted,
-            lambda: self._begun(
+            lambda: Background(
                 lambda progress: choose(
                     self.matches, objective, iou, held_out=True, bootstrap=self.bootstrap, progress=progress
                 )
@@ -193,18 +206,13 @@ class Derived:
 
     def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
         """What a key names, computed when it is first asked for."""
-        if key not in self._kept:
-            self._kept[key] = compute()
-        return cast(Result, self._kept[key])
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = compute()
+            return cast(Result, self._kept[key])
 
-    def stop(self) -> None:
-        """End all work that goes on."""
-        for work in self._works:
-            work.stop()
 
-    def _begun(self, work: Callable[[Progress], Result]) -> Background[Result]:
-        self._works.append(Background(work))
-        return self._works[-1]
+_derivations: InCommon[Derived] = InCommon()
 
 
 def derived_of(run: Run, evaluation: Evaluation) -> Derived:
@@ -212,9 +220,9 @@ def derived_of(run: Run, evaluation: Evaluation) -> Derived:
     return _derived(run.id, run.answered, run.class_map, evaluation)
 
 
-@st.cache_resource(scope="session", max_entries=4, show_spinner=False, on_release=lambda derived: derived.stop())
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False)
 def _derived(
     run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _evaluation: Evaluation
 ) -> Derived:
     """The first three arguments name the evaluation; its own matches are kept, as pairs belong to just these."""
-    return Derived(_evaluation, run_id)
+    return _derivations.get(_evaluation, lambda: Derived(_evaluation, run_id))

@@ -16,7 +16,7 @@ from smviz.settings import Connection, Preset, Request
 from smviz.thresholds import Thresholds, values_of
 from smviz.ui import answers, calling, history, opening
 from smviz.ui.choice import Chosen, preset_of, request_of
-from smviz.ui.frame import plain, show_error
+from smviz.ui.frame import badge_label, plain, show_error
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import EMBEDDED, LONGEST_SHOWN, image_url, picture_url
 from smviz.viewer import ImageMatches, ImageTruth, ViewerState, viewer
@@ -109,10 +109,11 @@ def current_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
 def _failed(answer: answers.Answer) -> NoReturn:
     if answer.error:
         show_error(answer.error)
-    tried = "once" if answer.attempts == 1 else f"{answer.attempts} times"
+    times = "Called once" if answer.attempts == 1 else f"Called {answer.attempts} times"
+    tried = times if answer.attempts else "Not called"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Try again", icon=":material/refresh:", on_click=_ask_again, key="try again")
-        st.caption(f"Called {tried}. It is not called again until you ask; the other images stay as they are.")
+        st.caption(f"{tried}. It is not called again until you ask; the other images stay as they are.")
     raise history.NothingToShow
 
 
@@ -120,23 +121,26 @@ def _ask_again() -> None:
     st.session_state["call again"] = True
 
 
-def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: int) -> None:
-    """The call in badges: size, bytes, latency, the variant that answered; and what was done to the file."""
+def call_facts(place: DeltaGenerator, payload: Payload, reply: Reply, attempts: int, as_sent: bool = True) -> None:
+    """The call in badges: size, bytes, latency, the variant that answered; and what was done to the file.
+
+    Not told of a picture that has the frame, and not the bytes, of what was sent: how many bytes those were.
+    """
     place.badge(f"{payload.width} × {payload.height} px", icon=":material/aspect_ratio:", color="gray")
     done = plain("; ".join(payload.notes)) if payload.notes else "as the file is"
-    place.badge(
-        f"{len(payload.body) / 1024:,.0f} kB sent", icon=":material/upload:", color="gray", help=f"Sent {done}."
-    )
+    if as_sent:
+        size = f"{len(payload.body) / 1024:,.0f} kB sent"
+        place.badge(size, icon=":material/upload:", color="gray", help=f"Sent {done}.")
     if not math.isnan(reply.latency):
         took = "From sending to the last byte of the reply."
         if reply.model is not None:
             took += f" The model itself says {reply.model * 1000:,.0f} ms."
         place.badge(f"{reply.latency * 1000:,.0f} ms", icon=":material/bolt:", color="green", help=took)
     if reply.variant:
-        place.badge(f"answered by {plain(reply.variant)}", icon=":material/alt_route:", color="gray")
+        place.badge(f"answered by {badge_label(reply.variant)}", icon=":material/alt_route:", color="gray")
     if attempts > 1:
         place.badge(f"{attempts} attempts", icon=":material/replay:", color="orange")
-    if payload.notes:
+    if payload.notes and as_sent:
         st.caption(f"Before sending: {plain('; '.join(payload.notes))}.")
 
 

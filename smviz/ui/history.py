@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from smviz import images
-from smviz.errors import BadImage
+from smviz.errors import BadImage, NotAllowed
 from smviz.records import Payload
 from smviz.ui.frame import plain
+from smviz.ui.resources import image_check
 
 MOST_IMAGES = 100
 MOST_BYTES = 300_000_000  # of the files, as they came
@@ -31,7 +32,7 @@ class Held:
         data: the file's bytes.
         sample: whether it is one of the sample scenes.
         payload: what is sent of it; None until it was looked at, or when it cannot be decoded.
-        error: why it cannot be decoded.
+        error: why it cannot be decoded, or is too large for this server.
     """
 
     key: str
@@ -39,7 +40,7 @@ class Held:
     data: bytes
     sample: bool = False
     payload: Payload | None = None
-    error: BadImage | None = None
+    error: BadImage | NotAllowed | None = None
 
 
 def held() -> dict[str, Held]:
@@ -53,9 +54,20 @@ def add(name: str, data: bytes, sample: bool = False) -> str:
     key = hashlib.sha256(data + b"\0" + name.encode("utf-8", "replace")).hexdigest()[:16]
     kept = held()
     if key not in kept:
-        kept[key] = Held(key, name, data, sample)
+        kept[key] = _allowed(Held(key, name, data, sample))
         _forget_oldest(kept, key)
     return key
+
+
+def _allowed(item: Held) -> Held:
+    """The image, or in place of one that is too large for this server why it is not kept."""
+    try:
+        image_check()(item.data, item.name)
+    except BadImage:  # told where it is looked at
+        return item
+    except NotAllowed as error:
+        return replace(item, data=b"", error=error)
+    return item
 
 
 def open_image(key: str) -> None:
@@ -83,6 +95,8 @@ def looked_at(item: Held, kept: dict[str, Held]) -> Held:
 @st.cache_data(max_entries=2 * MOST_IMAGES, scope="session", show_spinner=False)
 def thumbnail(key: str, _item: Held) -> bytes | None:
     """A small JPEG of an image; None where it cannot be decoded."""
+    if _item.error is not None:
+        return None
     try:
         return images.thumbnail(_item.data, THUMBNAIL)
     except BadImage:

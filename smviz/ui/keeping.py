@@ -9,6 +9,7 @@ import streamlit as st
 from smviz.errors import BadSetting
 from smviz.store import SavedThresholds
 from smviz.thresholds import Thresholds, dumps
+from smviz.ui import session
 from smviz.ui.frame import page_link, plain, show_error
 from smviz.ui.resources import store
 from smviz.ui.saved import Answering, keep, origin_in_words, read_file, values_in_words
@@ -26,7 +27,7 @@ def keeping(
         same: whether what is saved is what is proposed.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="keeping"):
-        if (
+        if not session.read_only() and (
             st.button(
                 "Saved for Detect" if same else "Save for Detect",
                 type="primary",
@@ -49,8 +50,9 @@ def keeping(
             help="For production: `smviz.thresholds.loads` and `apply`. `smviz thresholds` writes the same.",
             key="download thresholds",
         )
-        with st.popover("Load a file", icon=":material/upload:", key="load thresholds"):
-            _load(what)
+        if not session.read_only():
+            with st.popover("Load a file", icon=":material/upload:", key="load thresholds"):
+                _load(what)
         if kept:
             _saved(what, kept)
 
@@ -61,6 +63,8 @@ def _saved(what: Answering, kept: SavedThresholds) -> None:
         f"{origin_in_words(kept)}.",
         width="content",
     )
+    if session.read_only():
+        return
     page_link("Detect", "Use on Detect", what.chosen)
     if st.button("Remove", icon=":material/delete:", type="tertiary", key="remove thresholds"):
         store().forget_thresholds(what.key)

@@ -9,7 +9,7 @@ from statistics import median
 
 import streamlit as st
 
-from smviz.errors import BadImage, BadSource, EndpointError, SmvizError
+from smviz.errors import BadImage, BadSource, EndpointError, NotAllowed, SmvizError
 from smviz.image_sets import full_place, image_refs, open_images
 from smviz.images import prepare
 from smviz.local import SAMPLES
@@ -18,13 +18,14 @@ from smviz.runner.forecast import Forecast, Forecasting, cost_in_words
 from smviz.settings import Connection, Request
 from smviz.sources import from_bytes
 from smviz.store import read_image
+from smviz.ui import session
 from smviz.ui.choice import Chosen, measured_latency, preset_of, request_of
-from smviz.ui.dataset import Labels, ground_truth_picker, on_loopback
+from smviz.ui.dataset import SERVER, UPLOAD, Labels, ground_truth_picker, place_picker
 from smviz.ui.frame import plain, show_error, shown_errors
-from smviz.ui.resources import MOST_CALLS, described, digests, files_door, store
+from smviz.ui.resources import MOST_CALLS, described, digests, files_door, image_check, store
 from smviz.ui.running import WORKERS, usd_per_hour, work_on
 
-SAMPLE_SET, UPLOAD, SERVER, S3 = "Sample set", "Upload", "On this server", "S3"
+SAMPLE_SET = "Sample set"
 AT_ONCE = 0.3  # seconds that a page waits for the look at all images, before it shows how far that is
 COUNTED = 250  # images between two words while listing
 
@@ -48,8 +49,7 @@ def new_run(chosen: Chosen, opened: Callable[[str], None]) -> None:
 
 def _form(chosen: Chosen) -> str | None:
     """The id of the run that was started."""
-    places = [SAMPLE_SET, UPLOAD, *([SERVER] if on_loopback() else []), S3]
-    place = st.segmented_control("Images", places, default=SAMPLE_SET, required=True, key="run source")
+    place = place_picker("Images", [SAMPLE_SET, UPLOAD], "run source")
     images, source = _images(chosen, place)
     if place == SAMPLE_SET:
         labels: Labels | None = Labels(SAMPLES.annotations.read_bytes(), SAMPLE_SET, {})
@@ -60,6 +60,7 @@ def _form(chosen: Chosen) -> str | None:
         labels = ground_truth_picker(chosen, [image.name for image in images], names, _size_of(images, chosen))
         labelled = labels is not None or st.checkbox("Run without ground truth", help="It cannot be judged then.")
     workers, max_calls, fresh = _options()
+    session.policy().check_run(session.person(), len(images))
     if images:
         _forecast(chosen, images, fresh)
     label = f"Run {len(images):,} images on {plain(chosen.label)}" if images else "Run"
@@ -107,6 +108,9 @@ def _uploaded() -> tuple[Images, str]:
         return (), ""
     with from_bytes([(file.name, file.getvalue()) for file in files], "the upload") as source:
         images = tuple(image_refs(source))
+    check = image_check()
+    for image in images:
+        check(image.data or b"", image.name)
     if not images:
         st.warning("There is no image among these files.", icon=":material/warning:")
     elif len(files) > len(images):
@@ -116,8 +120,8 @@ def _uploaded() -> tuple[Images, str]:
 
 def _listed(chosen: Chosen, place: str) -> Images:
     """The images at a place, listed once; how many there are so far is shown meanwhile."""
-    if not place.startswith("s3://") and not on_loopback():
-        return ()
+    if not place.startswith("s3://"):
+        session.check_files()
     again = st.session_state.pop("list again", False)
     key, kept = st.session_state.get("listed images", (None, ()))
     found: Images = kept
@@ -151,7 +155,7 @@ def _size_of(images: Images, chosen: Chosen) -> Callable[[str], tuple[int, int] 
             return None
         try:
             payload = prepare(read_image(by_name[name], files_door(chosen.connection).s3_read), name)
-        except (BadImage, BadSource, EndpointError):
+        except (BadImage, BadSource, EndpointError, NotAllowed):
             return None
         return payload.width, payload.height
 

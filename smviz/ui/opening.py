@@ -14,7 +14,7 @@ from smviz.images import FORMATS
 from smviz.local import SAMPLES
 from smviz.records import Payload
 from smviz.settings import Preset, Request
-from smviz.ui import answers, history
+from smviz.ui import answers, history, session
 from smviz.ui.choice import Chosen, preset_of, request_of
 from smviz.ui.filmstrip import Frame, filmstrip, paste_listener
 from smviz.ui.frame import plain, show_error
@@ -28,7 +28,8 @@ STATE = "detect state"  # what the viewer told last
 
 def source_bar(chosen: Chosen) -> None:
     """Where the next image comes from. What is brought joins the strip, and the first of it is opened."""
-    sources = [source for source in SOURCES if source != S3 or chosen.region != EMBEDDED]
+    s3 = chosen.region != EMBEDDED and session.may_use_s3()
+    sources = [source for source in SOURCES if source != S3 or s3]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         source = st.segmented_control(
             "Image",

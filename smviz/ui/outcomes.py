@@ -18,6 +18,7 @@ from smviz.runner.progress import quantiles
 from smviz.sagemaker import log_url
 from smviz.settings import is_loopback
 from smviz.store import Run
+from smviz.ui import session
 from smviz.ui.frame import plain
 from smviz.ui.planning import usd
 from smviz.ui.resources import store, works
@@ -100,7 +101,7 @@ def failures(run: Run, outcomes: Sequence[Outcome]) -> None:
         if len(found) > GROUPS_SHOWN:
             st.caption(f"And {len(found) - GROUPS_SHOWN} more causes: the CSV has them all.")
         with st.container(horizontal=True, gap="small"):
-            if len(found) > 1 and not run.imported:
+            if len(found) > 1 and _callable(run):
                 _again(run, [name for cause in found for name in cause.images], f"Try all {count:,} again", "all")
             workspace = store()
             st.download_button(
@@ -129,9 +130,13 @@ def _cause(run: Run, cause: Cause, number: int) -> None:
     st.markdown(plain(cause.advice) + (f" [The container's log in CloudWatch]({log})" if log else ""))
     more = f" and {len(cause.images) - NAMED:,} more" if len(cause.images) > NAMED else ""
     st.caption(plain(", ".join(cause.images[:NAMED])) + more)
-    if not run.imported:
+    if _callable(run):
         alike = "Try this one again" if len(cause.images) == 1 else f"Try these {len(cause.images):,} again"
         _again(run, cause.images, alike, str(number))
+
+
+def _callable(run: Run) -> bool:
+    return not run.imported and not session.read_only()
 
 
 def _again(run: Run, images: Iterable[str], label: str, key: str) -> None:
@@ -143,10 +148,10 @@ def _again(run: Run, images: Iterable[str], label: str, key: str) -> None:
 def _log_group(run: Run) -> str | None:
     """Where a browser shows what all the endpoint's containers wrote, for a failure that does not tell which of them.
 
-    None for an endpoint on this machine.
+    None for an endpoint on this machine, and for whoever only looks: the account is another's.
     """
     region = run.connection.region
-    if is_loopback(run.connection.endpoint_url):
+    if is_loopback(run.connection.endpoint_url) or session.read_only():
         return None
     partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rpartition("-")[0].rpartition("-")[0], "aws")
     # The account is the one that is signed in at the console; its number is not in the address.

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import streamlit as st
 
+from smviz.access import Role
 from smviz.deploying import IN_PROGRESS, Deploying, Deployment, Part, idle_cost, part_of, remove, since
 from smviz.deployment import what_stays
-from smviz.errors import NotFound, SmvizError
+from smviz.errors import NotAllowed, NotFound, SmvizError
 from smviz.records import Endpoint
 from smviz.settings import Settings
+from smviz.ui import session
 from smviz.ui.choice import Chosen, choose
 from smviz.ui.frame import page_link, plain, show_error, shown_errors, status_badge
 from smviz.ui.planning import aws_region, own_prices, usd
@@ -22,24 +24,34 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def may_deploy() -> bool:
-    """Whether endpoints may be made and deleted from this server: as the settings say, else on a loopback address.
+    """Whether this person may make and delete endpoints: an owner where people log in; nobody where they do not.
+
+    Whoever sits at this machine may as the settings say, else where the server listens on a loopback address.
 
     Raises:
         BadSetting: when SMVIZ_ALLOW_DEPLOY says neither yes nor no.
     """
-    said = Settings.from_environment().allow_deploy
+    said, who = Settings.from_environment().allow_deploy, session.person()
+    if not who.local:
+        return said is not False and not who.visitor and who.role is Role.OWNER
     return st.get_option("server.address") in LOOPBACK if said is None else said
 
 
 def not_allowed() -> None:
     """Why there is no button here, and how to get it."""
+    who = session.person()
     if Settings.from_environment().allow_deploy is False:
-        why, how = "SMVIZ_ALLOW_DEPLOY forbids it on this server.", "Set it to 1 to allow it"
+        why, how = "SMVIZ_ALLOW_DEPLOY forbids it on this server.", "Set it to 1 to allow it and start it again."
+    elif not who.local:
+        try:
+            session.policy().check_role(who, Role.OWNER, "make, update or delete endpoints")
+        except NotAllowed as error:
+            why, how = error.message, error.advice
     else:
         why = "This server may be reached from other machines, and whoever reaches it could spend the account's money."
-        how = "Start it with --server.address=127.0.0.1, or set SMVIZ_ALLOW_DEPLOY=1,"
+        how = "Start it with --server.address=127.0.0.1, or set SMVIZ_ALLOW_DEPLOY=1, and start it again."
     st.info(
-        f"**Endpoints cannot be made, updated or deleted here.** {plain(why)}  \n{plain(how)} and start it again.",
+        f"**Endpoints cannot be made, updated or deleted here.** {plain(why)}  \n{plain(how)}",
         icon=":material/lock:",
     )
 

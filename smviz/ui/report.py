@@ -14,7 +14,7 @@ from smviz.store import Run
 from smviz.ui.derived import Background, Derived, Progress
 from smviz.ui.frame import plain, show_error
 from smviz.ui.outcomes import without_bodies
-from smviz.ui.resources import run_image
+from smviz.ui.resources import image_reader
 from smviz.ui.running import connection_now, usd_per_hour
 from smviz.ui.threshold_bar import Chosen, in_words
 
@@ -73,22 +73,23 @@ def _begun(run: Run, evaluation: Evaluation, derived: Derived, options: Options)
     """The work; what belongs to the session is read before it begins."""
     price = math.nan if run.imported else usd_per_hour(connection_now(run), run.request.endpoint)
     subject = Subject(evaluation, run, without_bodies(run), usd_per_hour=price)
+    read = image_reader(run)
     choosing = derived.choice(options.objective, options.iou)
 
     def work(progress: Progress) -> Report:
-        while (choice := choosing.result(0.2)) is None:
-            progress(choosing.share / 2)
+        choice = choosing.result()
+        assert choice is not None
         return make_report(
             subject,
             options,
-            lambda name: run_image(run.id, name),
+            read,
             lambda share: progress(0.5 + share / 2),
             derived.bootstrap,
             choice,
             derived.near,
         )
 
-    return Background(work)
+    return Background(work, after=choosing)
 
 
 def _files(run: Run, work: Background[Report]) -> None:

@@ -18,6 +18,7 @@ from smviz.errors import SmvizError
 from smviz.matching import Integers
 from smviz.reviewing import Numbers, corrections_of, doubt_keys, judged_again, numbers
 from smviz.store import Run
+from smviz.ui import session
 from smviz.ui.derived import Derived
 from smviz.ui.errors_picked import latest
 from smviz.ui.frame import number, plain, show_error, shown_errors
@@ -86,10 +87,15 @@ def review(derived: Derived, run: Run, chosen: Chosen) -> None:
         return
     st.caption(
         "Where a confident detector and the labels contradict each other, one of them is wrong; first where that is "
-        "most likely the labels. What you decide is kept with the run, whoever looks at it; the run's own labels are "
-        "not changed. Objects of every size are looked at, at any threshold."
+        f"most likely the labels. {_kept()} Objects of every size are looked at, at any threshold."
     )
     _reviewed(derived, run, chosen, doubts)
+
+
+def _kept() -> str:
+    if session.read_only():
+        return "What was decided is shown; here nothing can be decided."
+    return "What you decide is kept with the run, whoever looks at it; the run's own labels are not changed."
 
 
 @st.fragment
@@ -98,7 +104,7 @@ def _reviewed(derived: Derived, run: Run, chosen: Chosen, doubts: Doubts) -> Non
     with shown_errors():
         done = told(key)
         known = {doubt: decision for doubt, decision in done.decided if doubt in doubts.places}
-        if known:
+        if known and not session.read_only():
             store().decide(run.id, known)
         decisions = store().decisions(run.id)
         listed = _filtered(derived, doubts, decisions)
@@ -179,6 +185,7 @@ def _queue(doubts: Doubts, listed: Integers, decisions: Mapping[str, str], key: 
         selected=selected,
         total=len(doubts),
         outside=sum(doubt in decisions for doubt in doubts.keys if doubt not in here),
+        read_only=session.read_only(),
         empty="Nothing is left of this kind." if len(decisions) else "There is no doubt of this kind.",
     )
     if len(listed) > MOST_ROWS:

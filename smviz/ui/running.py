@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection
 from functools import partial
 
@@ -10,15 +11,18 @@ import streamlit as st
 
 from smviz.deploying import idle_cost
 from smviz.errors import CredentialsError, SmvizError, StoreError
-from smviz.records import Endpoint
+from smviz.guarding import Guarded
+from smviz.journal import event
+from smviz.records import Endpoint, ImageRef
 from smviz.runner import GOING_ON, BatchRun, Progress
 from smviz.settings import Connection, is_loopback
 from smviz.store import Claim, Run, read_image
+from smviz.ui import session
 from smviz.ui.choice import Chosen
 from smviz.ui.frame import plain, show_error
 from smviz.ui.planning import own_prices, usd
 from smviz.ui.progress import clock
-from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, store, works
+from smviz.ui.resources import EMBEDDED, Work, described, door, files_door, image_check, meter, renewed, store, works
 
 WORKERS = 16  # calls at once, at most, unless a person says otherwise
 SIDE_BY_SIDE = 2  # cards of runs at work
@@ -36,28 +40,60 @@ def work_on(
 
     Raises:
         EndpointError: when no client can be made, for want of credentials.
+        NotAllowed: when the run has more images than this server takes.
         RunAtWork: when somebody else works on it.
     """
     where = connection_now(run)
-    client, files = door(where), files_door(where)
+    client, files, check = door(where), files_door(where), image_check()
+    session.policy().check_run(session.person(), run.total)
+
+    def read(image: ImageRef) -> bytes:
+        data = read_image(image, files.s3_read)
+        check(data, image.name)
+        return data
+
     batch = BatchRun(
         store(),
         run,
         partial(client.invoke, run.request),
         workers,
-        read=lambda image: read_image(image, files.s3_read),
+        read=read,
         only=only,
         fresh=fresh,
         max_calls=max_calls,
+        admit=client.admit if isinstance(client, Guarded) else None,
     )
     work = Work(batch, usd_per_hour(where, run.request.endpoint))
     batch.start()
     works()[run.id] = work
+    who = session.person().key
+    event("run", person=who, run=run.id, state="started", images=run.total)
+    threading.Thread(target=_journal_end, args=(batch, run.id, who), daemon=True).start()
+
+
+def _journal_end(batch: BatchRun, run_id: str, who: str) -> None:
+    batch.wait()
+    now = batch.progress
+    event(
+        "run",
+        "warning" if now.error else "info",
+        person=who,
+        run=run_id,
+        state=now.state,
+        answered=now.done,
+        failed=now.failed,
+        calls=now.calls,
+        throttled=now.throttled,
+        retries=now.retries,
+        seconds=round(now.elapsed, 1),
+        kind=now.error.kind if now.error else None,
+    )
 
 
 def connection_now(run: Run) -> Connection:
     """Where a run's endpoint is: the embedded one listens at another port every time it starts."""
-    return Chosen(EMBEDDED).connection if is_loopback(run.connection.endpoint_url) else run.connection
+    here = is_loopback(run.connection.endpoint_url) and not session.read_only()
+    return Chosen(EMBEDDED).connection if here else run.connection
 
 
 def usd_per_hour(where: Connection, name: str) -> float:
@@ -80,6 +116,8 @@ def going_on() -> frozenset[str]:
 
     Ask before reading the store: what has ended by then is in the store whole.
     """
+    if session.read_only():
+        return frozenset()
     return frozenset(run_id for run_id, work in works().items() if work.batch.progress.state in GOING_ON)
 
 
@@ -89,6 +127,8 @@ def elsewhere(live: frozenset[str]) -> tuple[Claim, ...]:
     Raises:
         StoreError: when the workspace cannot be read.
     """
+    if session.read_only():  # what is there is shown as it stands
+        return ()
     return tuple(claim for claim in store().claims() if claim.run not in live)
 
 
@@ -173,7 +213,17 @@ def _facts(now: Progress, work: Work) -> list[str]:
     facts.append(f"{share:.0%} throttled")
     facts.append(f"{now.retries:,} retries")
     facts.append(f"cost so far {money(work.usd_per_hour * now.elapsed / 3600)}")
-    return facts
+    return facts + _limits()
+
+
+def _limits() -> list[str]:
+    """What this server lets a person call for, which may be why a run is slow; nothing where it is one's own."""
+    who, allowed = session.person(), session.policy()
+    if who.local:
+        return []
+    most, budget = allowed.requests_per_minute, allowed.usd_per_day
+    limits = [f"at most {most:,} calls a minute on this server"] if most else []
+    return [*limits, *([f"{meter().spent():.2f} of {budget:.2f} USD a day spent by all"] if budget else [])]
 
 
 def money(amount: float) -> str:
@@ -212,14 +262,13 @@ def _buttons(run: Run, work: Work, now: Progress) -> None:
     )
 
 
-def _resume(run: Run, batch: BatchRun, renewed: bool) -> None:
-    if not renewed:
+def _resume(run: Run, batch: BatchRun, refused: bool) -> None:
+    if not refused:
         batch.resume()
         return
     where = connection_now(run)
-    door.clear(where)
     try:
-        batch.resume(partial(door(where).invoke, run.request))
+        batch.resume(partial(renewed(where).invoke, run.request))
     except SmvizError as error:  # the run stays paused
         st.toast(plain(error.message), icon=":material/error:")
 
@@ -240,7 +289,7 @@ def ended(run: Run) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange[:material/pause_circle:] {run.answered:,} of {run.total:,} images have a reply.")
-        if st.button(
+        if not session.read_only() and st.button(
             f"Call for the other {run.total - run.answered:,}",
             icon=":material/resume:",
             help="The endpoint is called only for images that have no reply yet; nothing is paid for twice.",

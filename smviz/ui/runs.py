@@ -9,8 +9,11 @@ import streamlit as st
 from smviz.annotations import parse_ground_truth
 from smviz.errors import BadAnnotations, SmvizError
 from smviz.evaluation import Evaluation, judge, read_by
+from smviz.names import upright
 from smviz.store import Run
-from smviz.ui.frame import plain, show_error
+from smviz.ui import session
+from smviz.ui.frame import badge_label, plain, show_error
+from smviz.ui.in_common import InCommon
 from smviz.ui.resources import store, works
 from smviz.ui.running import elsewhere, going_on
 
@@ -19,6 +22,8 @@ _OF_A_RUN = (
     *("threshold", "objective", "image", "crop_kind", "crop_class"),
     *("errors", "doubt", "doubt_reason", "doubt_status"),
 )
+
+_PICTURES = {"small": "small pictures", "none": "shared without pictures"}
 
 
 def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
@@ -32,7 +37,7 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
         "Run",
         runs,
         index=index,
-        format_func=lambda run: f"{run.name} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
         label_visibility="collapsed",
         placeholder="Type a part of a run's name",
     )
@@ -62,7 +67,7 @@ def open_run(run_id: str) -> None:
 def run_label(run: Run) -> str:
     """A run in words."""
     failed = f", {run.failed:,} failed" if run.failed else ""
-    return f"{run.name} · {run.answered:,} of {run.total:,} images{failed}"
+    return f"{upright(run.name)} · {run.answered:,} of {run.total:,} images{failed}"
 
 
 def about(run: Run) -> None:
@@ -70,19 +75,31 @@ def about(run: Run) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.badge(f"{run.created[:16].replace('T', ' ')} UTC", icon=":material/schedule:", color="gray")
         if run.imported:
-            st.badge(f"imported: {run.imported}", icon=":material/upload:", color="violet")
+            st.badge(badge_label(f"imported: {run.imported}"), icon=":material/upload:", color="violet")
         else:
             variant = f" · {run.request.variant}" if run.request.variant else ""
-            st.badge(f"{run.request.endpoint}{variant}", icon=":material/dns:", color="blue")
+            st.badge(badge_label(f"{run.request.endpoint}{variant}"), icon=":material/dns:", color="blue")
         if run.source:
-            st.badge(_shortened(run.source), icon=":material/folder:", color="gray")
+            st.badge(badge_label(_shortened(run.source)), icon=":material/folder:", color="gray")
+        if run.shared in _PICTURES:
+            st.badge(_PICTURES[run.shared], icon=":material/photo_size_select_small:", color="gray")
         st.badge(_size(store().size(run.id)), icon=":material/hard_drive:", color="gray")
     if run.note:
         st.caption(f":material/sticky_note_2: {plain(run.note)}".replace("\n", "  \n"))
 
 
+def none_yet() -> None:
+    """Tell whoever came for a run, or only to look, that there is none; who makes runs sees where to make one."""
+    if "run" in st.query_params:
+        st.warning("The link names a run that is not in this workspace.")
+    if session.read_only():
+        st.info("No run is shared here yet.", icon=":material/visibility_off:")
+
+
 def manage_menu(run: Run) -> None:
-    """Rename, annotate and delete a run, and give the room of deleted ones back."""
+    """Rename, annotate and delete a run, and give the room of deleted ones back; nothing of it in a shared one."""
+    if session.read_only():
+        return
     menu = st.popover("Manage", icon=":material/settings:", on_change="rerun", key=f"manage {run.id}")
     if menu.open:
         with menu:
@@ -149,6 +166,9 @@ def judged(run: Run) -> Evaluation | None:
         return None
 
 
+_evaluations: InCommon[Evaluation] = InCommon()  # of everybody who looks at the same workspace
+
+
 class _NoGroundTruth(BadAnnotations):
     """The run was made without."""
 
@@ -156,11 +176,16 @@ class _NoGroundTruth(BadAnnotations):
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Matching detections to ground truth …")
 def _judged(run_id: str, answered: int, class_map: tuple[tuple[str, str | None], ...], _run: Run) -> Evaluation:
     """The first three arguments name what is kept: a run grows, and failed images may be answered later."""
+    key = (session.workspace_folder(), run_id, answered, class_map)
+    return _evaluations.get(key, lambda: _made(run_id, class_map, _run))
+
+
+def _made(run_id: str, class_map: tuple[tuple[str, str | None], ...], run: Run) -> Evaluation:
     annotations = store().annotations(run_id)
     if annotations is None:
         raise _NoGroundTruth("This run has no ground truth.", "Start a run with one to judge it.")
     truth = parse_ground_truth(annotations, "The run's ground truth")
-    return judge(truth, store().iter_outcomes(run_id), read_by(_run.preset), class_map=dict(class_map) or None)
+    return judge(truth, store().iter_outcomes(run_id), read_by(run.preset), class_map=dict(class_map) or None)
 
 
 def _shortened(text: str) -> str:

@@ -11,6 +11,7 @@ from smviz.operating import parse_objective
 from smviz.settings import Request, is_loopback
 from smviz.store import Run, SavedThresholds
 from smviz.thresholds import Thresholds, loads
+from smviz.ui import session
 from smviz.ui.choice import Chosen, restored
 from smviz.ui.frame import page_link, plain
 from smviz.ui.resources import EMBEDDED, described, store
@@ -158,6 +159,8 @@ def _run_link(thresholds: Thresholds, what: Answering) -> None:
 
 def _changed_model(thresholds: Thresholds, what: Answering) -> None:
     """Says so where the endpoint has got another config since: another model needs other thresholds."""
+    if session.read_only():
+        return
     try:
         config = described(what.chosen.connection, what.chosen.endpoint or "").config
     except SmvizError:  # told where the endpoint is called

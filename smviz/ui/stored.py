@@ -17,10 +17,10 @@ from smviz.local import SAMPLES
 from smviz.records import Detections, GroundTruth, Outcome, Payload
 from smviz.settings import is_loopback
 from smviz.store import Run
-from smviz.ui import history
+from smviz.ui import history, runs, session
 from smviz.ui.choice import Chosen
 from smviz.ui.detect import Look, call_facts, head
-from smviz.ui.frame import page_link, plain, show_error
+from smviz.ui.frame import badge_label, page_link, plain, show_error
 from smviz.ui.reply import raw_reply
 from smviz.ui.resources import prepared, run_image, store
 from smviz.viewer import ImageMatches, ImageTruth
@@ -33,7 +33,8 @@ def asked() -> bool:
 
 def step(by: int) -> None:
     """Go to the previous or next image of the run."""
-    names = store().image_names(st.query_params["run"])
+    run = store().run(st.query_params["run"])
+    names = store().image_names(run.id)
     at = names.index(st.query_params.get("image", names[0])) if st.query_params.get("image") in names else 0
     st.query_params["image"] = names[(at + by) % len(names)]
 
@@ -60,8 +61,8 @@ def stored_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
     if data is None:
         raw_reply(outcome.reply, expanded=True)
         st.stop()
-    payload = _as_sent(prepared(data, name), outcome)
-    call_facts(facts, payload, outcome.reply, outcome.attempts)
+    payload = _as_sent(prepared(data, name), outcome, run)
+    call_facts(facts, payload, outcome.reply, outcome.attempts, as_sent=run.shared != "small")
     try:
         found = read_by(run.preset)(outcome)
     except BadResponse as error:
@@ -70,13 +71,15 @@ def stored_look(chosen: Chosen) -> tuple[Look, DeltaGenerator]:
         st.stop()
     key = hashlib.sha256(f"{run.id} {name}".encode("utf-8", "replace")).hexdigest()
     look = Look(key, name, payload, outcome.reply, outcome.attempts, run.preset, found)
-    if run.request.endpoint:
+    if run.request.endpoint and run.shared != "small":  # the very bytes that were sent are needed for the same call
         embedded = is_loopback(run.connection.endpoint_url)
         look = replace(look, connection=run.connection, request=run.request, embedded=embedded)
     return _with_truth(look, run, outcome), buttons
 
 
 def _run_and_image(chosen: Chosen) -> tuple[Run, str]:
+    if session.read_only():
+        return _one_of_the_shared(chosen)
     try:
         run = store().run(st.query_params["run"])
     except UnknownRun as error:
@@ -86,13 +89,40 @@ def _run_and_image(chosen: Chosen) -> tuple[Run, str]:
     names = store().image_names(run.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge("Stored reply, nothing is called", icon=":material/inventory_2:", color="violet")
-        st.badge(plain(run.name), icon=":material/history:", color="gray")
+        st.badge(badge_label(run.name), icon=":material/history:", color="gray")
         page_link("Evaluate", "Open the run", chosen, {"run": run.id})
         st.button("Look at other images", icon=":material/photo_library:", on_click=_leave, type="tertiary")
     name = st.query_params.get("image")
     if name not in names:
         _choose(name, names)
     return run, str(name)
+
+
+def _one_of_the_shared(chosen: Chosen) -> tuple[Run, str]:
+    """The run and the image to look at, of those that there are; stops the page where there is none."""
+    known = store().runs()
+    if not known:
+        runs.none_yet()
+        st.stop()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        run = runs.run_picker(known)
+        names = store().image_names(run.id)
+        wanted = st.query_params.get("image", names[0])
+        name = st.selectbox(
+            "Image",
+            names,
+            index=names.index(wanted) if wanted in names else None,
+            placeholder=f"Type a part of a name: {len(names):,} images",
+            label_visibility="collapsed",
+            key=f"image of {run.id}, {wanted}",  # stepping changes what the address asks for
+        )
+        page_link("Evaluate", "Open the run", chosen, {"run": run.id})
+    if name is None:
+        st.error(f"**The run has no image “{plain(wanted)}”.**  \nChoose one of its images.", icon=":material/error:")
+        st.stop()
+    if name != st.query_params.get("image"):
+        st.query_params["image"] = name
+    return run, name
 
 
 def _choose(wrong: str | None, names: tuple[str, ...]) -> NoReturn:
@@ -119,7 +149,8 @@ def _outcome(run: Run, name: str) -> Outcome:
     outcome = store().outcome(run.id, name)
     if outcome is None:
         st.info(
-            "This image has not been called for in the run yet. Go on with the run on the Evaluate page.",
+            "This image has not been called for in the run"
+            + ("." if session.read_only() else " yet. Go on with the run on the Evaluate page."),
             icon=":material/hourglass_empty:",
         )
         st.stop()
@@ -133,19 +164,21 @@ def _outcome(run: Run, name: str) -> Outcome:
     return outcome
 
 
-def _as_sent(payload: Payload, outcome: Outcome) -> Payload:
+def _as_sent(payload: Payload, outcome: Outcome, run: Run) -> Payload:
     """The image, in the frame that was sent in the run."""
     was, now = (outcome.width, outcome.height), (payload.width, payload.height)
     if was != now:
         error = BadImage(
             f"The image file has changed: {was[0]} × {was[1]} pixels in the run, {now[0]} × {now[1]} now.",
-            "Call again to see the boxes of the file as it is; the stored reply is below.",
+            "The stored reply is below; its boxes are those of the file as it was.",
         )
         show_error(error)
         if outcome.reply:
             raw_reply(outcome.reply, expanded=True)
         st.stop()
-    if payload.sha256 != outcome.sha256:
+    if run.shared == "small":
+        st.caption(":material/photo_size_select_small: Shared as a small picture, shown in the frame that was sent.")
+    elif payload.sha256 != outcome.sha256 and outcome.sha256:
         st.warning("The image file has changed since the run; the boxes are those of the file as it was.")
     return payload
 

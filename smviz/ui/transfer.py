@@ -13,21 +13,21 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from smviz import responses
 from smviz.annotations import kept_json
-from smviz.errors import BadSetting, SmvizError
+from smviz.errors import SmvizError
 from smviz.exporting import FORMS, Kind, export_run, file_suffix
 from smviz.image_sets import image_refs, open_images
 from smviz.importing import Kind as Imported
 from smviz.importing import import_run
 from smviz.records import ImageRef
 from smviz.settings import Preset
-from smviz.sources import Source, from_bytes, open_source
+from smviz.sources import Source, from_bytes
 from smviz.store import Run, Store
+from smviz.ui import session
 from smviz.ui.choice import Chosen, preset_of
-from smviz.ui.dataset import on_loopback
+from smviz.ui.dataset import SERVER, UPLOAD, place_picker, server_source
 from smviz.ui.frame import show_error
 from smviz.ui.resources import files_door, store
 
-UPLOAD, SERVER, S3 = "Upload", "On this server", "S3"
 KINDS: dict[Imported, tuple[str, str]] = {
     "coco-results": ("COCO results", "One JSON file of detections; its ground truth explains the ids in it."),
     "batch-transform": ("Batch Transform outputs", "The .out files that the job wrote, in their folders."),
@@ -60,9 +60,7 @@ def _form(chosen: Chosen) -> str | None:
         key="import kind",
     )
     st.caption(KINDS[kind][1])
-    place = st.segmented_control(
-        "From", [UPLOAD, *([SERVER] if on_loopback() else []), S3], default=UPLOAD, required=True, key="import place"
-    )
+    place = place_picker("From", [UPLOAD], "import place")
     open_it, label = _given(chosen, place)
     images, preset = "", None
     if kind != "coco-results":
@@ -76,6 +74,7 @@ def _form(chosen: Chosen) -> str | None:
         return None
     with st.spinner("Importing …"), open_it() as source:
         refs = _images(chosen, images)
+        session.policy().check_run(session.person(), len(refs))
         remote = files_door(chosen.connection).s3_read
         return import_run(store(), source, kind, name, refs, truth, preset, remote).id
 
@@ -90,13 +89,13 @@ def _given(chosen: Chosen, place: str) -> tuple[Callable[[], Source] | None, str
         return lambda: from_bytes([(file.name, file.getvalue()) for file in files], label), label
     if place == SERVER:
         path = st.text_input("File, folder or zip", placeholder="/data/job-output", key="import path").strip()
-        return (lambda: open_source(Path(path).expanduser())) if path else None, Path(path).name
+        return (lambda: server_source(Path(path))) if path else None, Path(path).name
     uri = st.text_input("S3 prefix", placeholder="s3://bucket/job-output", key="import prefix").strip()
     return (lambda: files_door(chosen.connection).s3_source(uri)) if uri else None, uri.rstrip("/").rpartition("/")[2]
 
 
 def _images_place() -> str:
-    here = "folder, zip or manifest on this server, or " if on_loopback() else ""
+    here = "folder, zip or manifest on this server, or " if session.may_name_files() else ""
     return st.text_input(
         "The images that were sent (may be left out)",
         placeholder="s3://bucket/images",
@@ -108,8 +107,8 @@ def _images_place() -> str:
 def _images(chosen: Chosen, place: str) -> tuple[ImageRef, ...]:
     if not place:
         return ()
-    if not place.startswith("s3://") and not on_loopback():
-        raise BadSetting("Files of this server cannot be named from here.", "Give an S3 prefix, or leave it out.")
+    if not place.startswith("s3://"):
+        session.check_files()
     files = files_door(chosen.connection)
     return tuple(image_refs(open_images(place, files.s3_source, files.s3_read)))
 
@@ -159,7 +158,7 @@ def export_menu(run: Run) -> None:
             st.download_button(
                 form.title,
                 _maker(workspace, run, kind),
-                f"{_file_name(run.name)}{suffix}",
+                f"{file_name(run.name)}{suffix}",
                 MIMES.get(suffix[suffix.rfind(".") :], "application/octet-stream"),
                 icon=":material/download:",
                 on_click="ignore",
@@ -181,5 +180,6 @@ def _maker(workspace: Store, run: Run, kind: Kind) -> Callable[[], BufferedReade
     return make
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """A name as every system takes it for a file's."""
     return "".join(c if c.isalnum() or c in "-_ ." else "-" for c in name).strip(" .") or "run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,6 +14,7 @@ from smviz.errors import BadResponse
 from smviz.evaluation import read_by
 from smviz.records import GroundTruth
 from smviz.store import Run
+from smviz.ui import session
 from smviz.ui.dataset import class_map_table, findings, summary
 from smviz.ui.derived import Derived
 from smviz.ui.frame import plain
@@ -47,6 +49,9 @@ def data_set(derived: Derived, run: Run) -> None:
 
 def _class_map(labels: _Labels, run: Run) -> None:
     kept = dict(run.class_map)
+    if session.read_only():
+        _map_in_words(kept)
+        return
     class_map = class_map_table(labels.truth, labels.class_names, kept, f"of run {run.id}")
     if class_map == kept:
         return
@@ -54,6 +59,12 @@ def _class_map(labels: _Labels, run: Run) -> None:
     if st.button("Apply to the numbers", type="primary", icon=":material/check:"):
         store().set_class_map(run.id, class_map)
         st.rerun()
+
+
+def _map_in_words(kept: Mapping[str, str | None]) -> None:
+    """What was decided about the endpoint's classes, where nothing can be changed."""
+    told = [f"{plain(name)} → {'left out' if to is None else plain(to)}" for name, to in kept.items() if name != to]
+    st.markdown(", ".join(told) if told else "Each means the class of the same name.")
 
 
 def _labels(run: Run) -> _Labels:

@@ -40,6 +40,7 @@ class Queue {
     this.selected = known.find((key) => this.at.has(key)) ?? null;
     this.list.hidden = !data.rows.length;
     this.find(".acts").hidden = !data.rows.length;
+    for (const name of ["keep", "reject", "undo"]) this.find(`.acts .${name}`).hidden = data.read_only;
     this.find(".empty").hidden = data.rows.length > 0;
     this.find(".empty").textContent = data.empty;
     this.spacer.style.height = `${data.rows.length * ROW}px`;
@@ -73,6 +74,7 @@ class Queue {
 
   // The same decision again takes it back.
   decide(decision) {
+    if (this.data.read_only) return;
     const key = this.selected, before = this.decided.get(key) ?? null, after = before === decision ? null : decision;
     if (key === null) return;
     this.undoable.push([key, before]);

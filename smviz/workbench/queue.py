@@ -48,6 +48,7 @@ def queue(
     total: int,
     outside: int,
     empty: str,
+    read_only: bool = False,
 ) -> None:
     """Show the queue.
 
@@ -60,6 +61,7 @@ def queue(
         total: how many doubts there are, the ones that are not listed too.
         outside: how many of those that are not listed are decided.
         empty: what to say where no row is listed.
+        read_only: whether nothing can be decided.
     """
     mount, count = st.session_state.get(f"{key}:applied", ("", 0))
     listed = hashlib.blake2b("\n".join(row["key"] for row in rows).encode(), digest_size=8).hexdigest()
@@ -74,6 +76,7 @@ def queue(
             "total": total,
             "outside": outside,
             "empty": empty,
+            "read_only": read_only,
         },
         default={"told": None},
         on_told_change=lambda: None,

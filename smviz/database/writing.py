@@ -1,4 +1,4 @@
-"""One SQLite file that any thread and several processes may use at once. The only module that imports sqlite3.
+"""A file that any thread and several processes may read and write at once.
 
 Every write goes through one thread, which commits what has come together: up to 100 writes or 50 ms of them, in one
 transaction that is on the disk (`synchronous=FULL`) before any of them is reported done. Writes of one kind are handed
@@ -22,6 +22,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from smviz.database.explaining import ELSEWHERE, MOVE_AWAY, code_of, explained, is_busy
 from smviz.errors import StoreError
 
 BATCH_SIZE = 100
@@ -56,20 +57,23 @@ class Database:
         StoreError: from every method, when the file cannot be opened, read or written.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+    def __init__(self, path: Path, migrations: Sequence[Migration], alone: bool = False) -> None:
         """Open the file, made when missing, and bring it to the newest schema.
 
         Args:
             path: where it is.
             migrations: what has ever been done to the schema, in order; the file remembers how many it has had.
+            alone: nothing stays beside the file, so that it can be moved to where nothing can be written; its readers
+                and its writer wait for each other then.
         """
         self.path = path
-        with _explained(path):
-            self._writing = _connect(path)
+        journal = "DELETE" if alone else "WAL"
+        with explained(path):
+            self._writing = _connect(path, journal)
             try:
                 _migrate(self._writing, path, migrations)
                 self._writing.execute(f"PRAGMA busy_timeout = {int(1000 * PATIENT_SECONDS)}")
-                self._reading = _connect(path)
+                self._reading = _connect(path, journal)
             except BaseException:
                 self._writing.close()
                 raise
@@ -87,7 +91,7 @@ class Database:
         """All rows of a query."""
         with self._read_lock:
             self._check_open()
-            with _explained(self.path):
+            with explained(self.path):
                 return self._reading.execute(sql, values).fetchall()
 
     def write(self, write: Write) -> None:
@@ -147,7 +151,7 @@ class Database:
 
     def _checkpoint(self) -> None:
         # Not from the writer's transaction, where SQLite allows none; busy readers only put it off.
-        with self._read_lock, _explained(self.path):
+        with self._read_lock, explained(self.path):
             self._check_open()
             self._reading.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -187,11 +191,11 @@ class Database:
     def _commit(self, batch: list[_Item]) -> None:
         failure: BaseException | None = None
         try:
-            with _explained(self.path), _transaction(self._writing):
+            with explained(self.path), _transaction(self._writing):
                 for bulk, items in groupby(batch, attrgetter("bulk")):
                     bulk(self._writing, [item.value for item in items])
         except BaseException as error:
-            if len(batch) > 1 and not _is_busy(error):
+            if len(batch) > 1 and not is_busy(error):
                 for item in batch:  # one bad write must not take the others with it
                     self._commit([item])
                 return
@@ -221,10 +225,10 @@ def _vacuum(db: Transaction) -> None:
     db.execute("BEGIN")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, journal: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        _use_write_ahead_log(db)
+        _use_journal(db, journal)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
@@ -234,14 +238,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _use_write_ahead_log(db: sqlite3.Connection) -> None:
+def _use_journal(db: sqlite3.Connection, journal: str) -> None:
     # Two processes that make the same new file refuse each other this switch at once, whatever the time-out.
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA journal_mode = {journal}")
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if code_of(error) != sqlite3.SQLITE_BUSY:
+                raise
+            if journal == "DELETE":  # who reads the file as it is keeps its log; writing works all the same
+                return
+            if time.monotonic() > end:
                 raise
             time.sleep(0.02)
         else:
@@ -252,11 +260,11 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]
     with _transaction(db):
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            raise StoreError(f"{path} is a database of another program.", f"{_MOVE_AWAY} {_ELSEWHERE}")
+            raise StoreError(f"{path} is a database of another program.", f"{MOVE_AWAY} {ELSEWHERE}")
         if version > len(migrations):
             raise StoreError(
                 f"{path} was written by a newer smviz (schema {version}; this one knows {len(migrations)}).",
-                f"Update smviz. {_ELSEWHERE}",
+                f"Update smviz. {ELSEWHERE}",
             )
         for migration in migrations[version:]:
             migration(db)
@@ -274,53 +282,3 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:  # a full disk has ended it already
             db.execute("ROLLBACK")
         raise
-
-
-_ELSEWHERE = "Or set SMVIZ_WORKSPACE to another folder."
-_NO_TEXT = "Could not decode to UTF-8"  # how Python begins to tell of damaged text, without any code
-_MOVE_AWAY = (
-    "Move that file away, with the -wal and -shm beside it; a new one is made, and image files are not touched."
-)
-
-# What went wrong, by SQLite's primary result code (https://sqlite.org/rescode.html), and what to do about it.
-_ADVICE = {
-    sqlite3.SQLITE_NOTADB: ("is no smviz workspace", _MOVE_AWAY),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", f"Bring it back from a backup if there is one. {_MOVE_AWAY}"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check that its folder can be written to."),
-    sqlite3.SQLITE_PERM: ("cannot be opened", "Check that its folder can be written to."),
-    sqlite3.SQLITE_READONLY: ("cannot be written", "Check that the file and its folder can be written to."),
-    sqlite3.SQLITE_FULL: ("cannot grow, for the disk is full", "Free some space; what was stored before is safe."),
-    sqlite3.SQLITE_IOERR: ("cannot be read or written", "Check the disk: it may be full, broken or disconnected."),
-    sqlite3.SQLITE_BUSY: (
-        "is in use by another program",
-        "Close the program that keeps it locked, then try again; what was stored before is safe.",
-    ),
-}
-
-
-def _is_busy(error: BaseException) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, sqlite3.Error) and _code(cause) == sqlite3.SQLITE_BUSY
-
-
-def _code(error: sqlite3.Error) -> int | None:
-    """SQLite's primary result code; None when the error is not SQLite's but that of a wrong call of ours."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into StoreError; a broken constraint or a wrong call of ours stays what it is."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise
-    except UnicodeDecodeError as error:  # SQLite quotes what is damaged
-        raise StoreError(f"{path} is damaged ({error}).", f"{_MOVE_AWAY} {_ELSEWHERE}") from error
-    except sqlite3.Error as error:
-        code = sqlite3.SQLITE_CORRUPT if _NO_TEXT in str(error) else _code(error)
-        if code is None:
-            raise
-        what, advice = _ADVICE.get(code, ("cannot be used", _MOVE_AWAY))
-        raise StoreError(f"{path} {what} ({error}).", f"{advice} {_ELSEWHERE}") from error
