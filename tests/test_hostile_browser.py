@@ -237,9 +237,11 @@ class TestHostileNames:
             *("iou", "size", "classes", "sample", "source", "view", "run_a", "run_b", "space", "crops", "crops_class"),
             *("errors", "doubt", "doubt_reason", "doubt_status", "sort", "columns", "only"),
         )
-        for page in ("", "Endpoint", "Detect", "Evaluate", "Compare"):
-            for word in (HOSTILE, "\0"):
-                harmless(look(f"/{page}?" + "&".join(f"{name}={quote(word)}" for name in names)), "Evaluate")
+        for page, word in (
+            *((page, HOSTILE) for page in ("", "Endpoint", "Detect", "Evaluate", "Compare")),
+            ("", "\0"),
+        ):
+            harmless(look(f"/{page}?" + "&".join(f"{name}={quote(word)}" for name in names)), "Evaluate")
         wrong = look(f"/Detect?run={runs[0].id}&image={quote(HOSTILE)}")
         expect(wrong.get_by_text("The run has no image")).to_be_visible()
         harmless(wrong)
