@@ -51,6 +51,7 @@ class Person:
         name: how the person is called on screen.
         local: whether this is the person at the machine that the server runs on.
         visitor: whether nobody can log in here and the person comes from elsewhere: only the demo works.
+        session: what tells one visitor from another; "" for everybody else.
     """
 
     address: str
@@ -58,11 +59,12 @@ class Person:
     role: Role
     local: bool = False
     visitor: bool = False
+    session: str = ""
 
     @property
     def key(self) -> str:
-        """32 hex digits that stand for the address in folders and logs."""
-        return hashlib.sha256(folded(self.address).encode()).hexdigest()[:32]
+        """32 hex digits that stand for the person in folders, limits and logs."""
+        return hashlib.sha256(f"{folded(self.address)}{self.session}".encode()).hexdigest()[:32]
 
 
 LOCAL = Person("", "You", Role.OWNER, local=True)
@@ -80,7 +82,7 @@ class Policy:
             allowed regions.
         s3_prefixes: places in S3 that may be read and written, as "s3://bucket/prefix" or a shell pattern; empty for
             none, for the server's credentials may read more than its users should.
-        requests_per_minute: calls of endpoints per person, and of all visitors together; 0 for any number, as below.
+        requests_per_minute: calls of endpoints per person, and per tab of a visitor; 0 for any number, as below.
         images_per_run: images of one run.
         megapixels: millions of pixels of one image.
         megabytes: millions of bytes of one image file.
@@ -120,7 +122,7 @@ class Policy:
         """The same with limits where none are set: visitors are anybody, and the demo runs on this machine."""
         return replace(
             self,
-            requests_per_minute=self.requests_per_minute or 240,
+            requests_per_minute=self.requests_per_minute or 120,
             images_per_run=self.images_per_run or 500,
             megapixels=self.megapixels or 40,
             megabytes=self.megabytes or 20,

@@ -32,6 +32,7 @@ else:
     SageMaker = object  # the guard inherits nothing: what it does not name itself does not go through
 
 WINDOW = 60.0  # seconds, of `requests_per_minute`
+REMEMBERED = 1000  # persons; among more, those without a call in the window are forgotten
 
 
 class Meter:
@@ -78,7 +79,9 @@ class Meter:
         self._check_money(policy)
         most = policy.requests_per_minute
         with self._lock:
-            now, begun = self._clock(), self._begun[person.key]
+            now = self._clock()
+            self._forget(now)
+            begun = self._begun[person.key]
             while begun and begun[0] <= now - WINDOW:
                 begun.popleft()
             if most and len(begun) >= most:
@@ -86,6 +89,16 @@ class Meter:
             begun.append(now)
         self._admitted.key = person.key
         return 0.0
+
+    @property
+    def counted(self) -> int:
+        """Persons whose calls are remembered."""
+        return len(self._begun)
+
+    def _forget(self, now: float) -> None:
+        if len(self._begun) > REMEMBERED:
+            for key in [key for key, begun in self._begun.items() if begun[-1] <= now - WINDOW]:
+                del self._begun[key]
 
     def take(self, person: Person, policy: Policy) -> None:
         """A call is about to be made, unless this thread was let make it by `wait` before.

@@ -3,6 +3,7 @@
 import inspect
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import ClassVar
 
 import boto3
@@ -11,7 +12,7 @@ from moto import mock_aws
 
 from smviz.access import LOCAL, VISITOR, Person, Policy, Role
 from smviz.errors import LimitReached, NotAllowed, StoreError
-from smviz.guarding import WINDOW, Guarded, Meter
+from smviz.guarding import REMEMBERED, WINDOW, Guarded, Meter
 from smviz.images import prepare
 from smviz.local import DEMO_ENDPOINT, SAMPLES, EmbeddedServer
 from smviz.pricing import price_per_hour
@@ -364,6 +365,22 @@ class TestCallsOfAMinute:
         """Any number."""
         meter = timed()
         assert [meter.wait(BOB, Policy()) for _ in range(1000)] == [0] * 1000
+
+    def test_each_visitor_has_their_own(self, timed):
+        """One who calls much keeps no other from calling."""
+        meter, policy = timed(), Policy(requests_per_minute=2)
+        one, other = replace(VISITOR, session="one"), replace(VISITOR, session="other")
+        assert [meter.wait(visitor, policy) for visitor in (one, one, one, other)] == [0, 0, WINDOW, 0]
+
+    def test_who_is_gone_is_forgotten(self, timed, clock):
+        """Visitors come and go for as long as the server is up; what was counted for them goes with the minute."""
+        meter, policy = timed(), Policy(requests_per_minute=2)
+        for number in range(REMEMBERED + 1):
+            meter.wait(replace(VISITOR, session=str(number)), policy)
+        assert meter.counted == REMEMBERED + 1
+        clock.now += WINDOW
+        meter.wait(BOB, policy)
+        assert meter.counted == 1
 
     def test_a_call_that_was_admitted_is_not_counted_twice(self, timed):
         """A run asks first and calls then; in the thread that has asked, and once."""

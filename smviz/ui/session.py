@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock
@@ -49,7 +50,7 @@ def person() -> Person:
     """
     table = _secrets()
     if "auth" not in table:
-        return LOCAL if _is_local() else VISITOR
+        return LOCAL if _is_local() else _visitor()
     allowed, claims = _policy(table), st.user.to_dict()
     if claims.get("is_logged_in") is not True:
         raise NotAllowed("Nobody is logged in.", "Log in.")
@@ -60,6 +61,12 @@ def person() -> Person:
     if role is None:
         raise NotAllowed("This address is on no list of this server.", f"{OPERATOR} to be put on one.")
     return Person(address, str(claims.get("name") or address), role)
+
+
+def _visitor() -> Person:
+    """The visitor of this tab: one who calls much keeps no other from calling."""
+    context = get_script_run_ctx()
+    return replace(VISITOR, session=context.session_id if context else "")
 
 
 def has_login() -> bool:
