@@ -168,6 +168,7 @@ class TestCharts:
         page.reload()
         expect(page.get_by_text("Labelled car, found as truck · 3 cases")).to_be_visible()
         expect(tiles(page)).to_have_count(3)
+        settled(page)
 
         cell(page, CAR, TRUCK).focus()
         page.keyboard.press("ArrowDown")

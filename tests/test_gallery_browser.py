@@ -111,7 +111,7 @@ class TestTable:
             rates = zip((f1, precision, recall), (row.f1, row.precision, row.recall), strict=True)
             assert all(text == ("—" if value != value else f"{value:.2f}") for text, value in rates)
             assert latency.endswith(" ms")
-        expect(page.locator(".images .row img[src*='/media/']:visible").first).to_be_visible()
+        expect(page.locator(".images .row img[src*='media/']:visible").first).to_be_visible()
         no_traceback(page)
 
     def test_follows_the_threshold_and_is_sorted_when_it_is_let_go(self, app, run, evaluation, browser):
@@ -239,7 +239,7 @@ class TestGallery:
         page = browser(f"{app}/?run={run.id}&view={view}")
         page.locator("[data-images]").first.wait_for()
         expect(page.locator(".row:visible, .tile:visible").first).to_be_visible()
-        expect(page.locator("img[src*='/media/']:visible").first).to_be_visible()
+        expect(page.locator("img[src*='media/']:visible").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         expect(page.locator('[data-stale="true"]')).to_have_count(0)
         found = Axe().run(page, {"include": [{"fromShadowDom": ["[data-images]", ".pictures"]}]})
@@ -324,7 +324,7 @@ class TestStates:
         expect(page).to_have_url(re.compile("crop_kind=Missed"))
         page.reload()
         expect(tile.locator(".mark").first).to_have_text("FN")
-        expect(tile.locator("img[src*='/media/']").first).to_be_visible()
+        expect(tile.locator("img[src*='media/']").first).to_be_visible()
         page.locator(".crops .grid").focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")

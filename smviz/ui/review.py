@@ -259,9 +259,10 @@ def _effect(derived: Derived, run: Run, chosen: Chosen, doubts: Doubts, decision
         "detector: these are no fair numbers for this model, but the labels are better for the next one. Precision, "
         f"recall and F1 at confidence ≥ {chosen.threshold:.3f} and IoU {chosen.iou:.2f}.{told_part}"
     )
+    workspace = store()  # what makes the file belongs to no session
     st.download_button(
         "Corrected labels (COCO)",
-        lambda: corrected_json(store().annotations(run.id) or b"", names, corrections),
+        lambda: corrected_json(workspace.annotations(run.id) or b"", names, corrections),
         f"{run.name}.corrected.json",
         "application/json",
         icon=":material/download:",
