@@ -88,6 +88,13 @@ class TestRuns:
         run = begin(store, "night shift")
         assert store.run("night shift") == store.run(run.id)
 
+    def test_new_names_are_free(self, store):
+        """Runs that begin at the same time get names of their own, which say when."""
+        names = [begin(store, store.new_name("cars on night")).name for _ in range(20)]
+        assert len(set(names)) == 20
+        assert all(re.fullmatch(r"cars on night, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d( \(\d+\))?", name) for name in names)
+        assert any(name.endswith("(2)") for name in names)
+
     def test_newest_first(self, store):
         """The list of runs begins with the newest."""
         for name in ("one", "two", "three"):

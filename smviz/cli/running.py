@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -134,7 +133,7 @@ def _created(store: Store, given: argparse.Namespace, doors: _Doors) -> Run:
     with open_images(given.images, doors.files.s3_source, doors.files.s3_read) as source:
         config = endpoint.config if endpoint else ""
         preset, tried = _preset(store, given, connection, request, doors, config, lambda: image_refs(source))
-        name = given.name or _name(given, source.label)
+        name = given.name or store.new_name(_words(given, source.label))
         stored = store.create_run(
             name,
             connection,
@@ -214,9 +213,9 @@ def _changed(kept: Preset, given: argparse.Namespace) -> Preset:
     return preset
 
 
-def _name(given: argparse.Namespace, label: str) -> str:
+def _words(given: argparse.Namespace, label: str) -> str:
     which = f"{given.endpoint} · {given.variant}" if given.variant else given.endpoint
-    return f"{which} on {Path(label).name or label}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{which} on {Path(label).name or label}"
 
 
 def _counted(images: Iterator[ImageRef]) -> Iterator[ImageRef]:

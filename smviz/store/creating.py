@@ -7,6 +7,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from smviz.database import Database, Transaction
 from smviz.errors import BadSetting
@@ -99,6 +100,14 @@ def sweep(database: Database) -> None:
     long_ago = (_now() - ABANDONED).isoformat(timespec="microseconds")
     for (run_id,) in database.read("SELECT id FROM run WHERE total IS NULL AND created < ?", (long_ago,)):
         forget(database, run_id)
+
+
+def new_name(database: Database, words: str) -> str:
+    """The words and the time; with a number where another run was begun in the same second."""
+    name = f"{words}, {_now():%Y-%m-%d %H:%M:%S}"
+    taken = {found for (found,) in database.read("SELECT name FROM run WHERE instr(name, ?) = 1", (name,))}
+    names = (f"{name} ({number})" if number > 1 else name for number in count(1))
+    return next(free for free in names if free not in taken)
 
 
 def check_run_name(db: Transaction, name: str) -> None:

@@ -70,6 +70,10 @@ class Store:
         """Finish all writes, then let go of the file. Closing twice is harmless."""
         self._database.close()
 
+    def new_name(self, words: str) -> str:
+        """A name that no run has: the words, and the time in UTC."""
+        return creating.new_name(self._database, words)
+
     def create_run(
         self,
         name: str,

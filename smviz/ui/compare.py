@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -244,7 +243,7 @@ def _run_demo(variant: str) -> None:
     chosen = Chosen(EMBEDDED, DEMO_ENDPOINT, variant)
     session.policy().check_run(session.person(), len(SAMPLES.images))
     run = store().create_run(
-        f"{chosen.label} on {SAMPLE_SET}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        store().new_name(f"{chosen.label} on {SAMPLE_SET}"),
         chosen.connection,
         request_of(chosen),
         preset_of(chosen),

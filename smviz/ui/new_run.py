@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from statistics import median
 
 import streamlit as st
@@ -67,7 +66,7 @@ def _form(chosen: Chosen) -> str | None:
     if not st.button(label, type="primary", icon=":material/play_arrow:", disabled=not (images and labelled)):
         return None
     run = store().create_run(
-        f"{chosen.label} on {_words(source)}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        store().new_name(f"{chosen.label} on {_words(source)}"),
         chosen.connection,
         request_of(chosen),
         preset_of(chosen),
