@@ -31,7 +31,7 @@ FORMS: dict[Kind, Form] = {
     "parquet": Form("Parquet", ".parquet"),
     "replies": Form("Raw replies", ".replies.zip"),
 }
-FAILURE_COLUMNS = ("image", "kind", "message", "advice", "attempts")
+FAILURE_COLUMNS = ("image", "kind", "message", "advice", "attempts", "log")
 
 
 def file_suffix(store: Store, run: Run, kind: Kind) -> str:
@@ -83,7 +83,7 @@ def failures_csv(store: Store, run: Run) -> bytes:
     failed = ((outcome, outcome.failure) for outcome in store.iter_outcomes(run.id) if outcome.failure)
     return table_csv(
         FAILURE_COLUMNS,
-        ((row.image, why.kind, why.message, why.advice, row.attempts) for row, why in failed),
+        ((row.image, why.kind, why.message, why.advice, row.attempts, why.log or "") for row, why in failed),
     )
 
 

@@ -23,6 +23,7 @@ from moto import mock_aws
 
 from smviz.cli import main
 from smviz.local import SAMPLES, EmbeddedServer, Faults
+from smviz.settings import Settings
 from smviz.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -156,6 +157,7 @@ class TestRun:
         assert len((tmp_path / "out" / "detections.csv").read_text().splitlines()) == len(rows) + 1
         failures = (tmp_path / "out" / "failures.csv").read_text().splitlines()
         assert len(failures) == 2
+        assert failures[0] == "image,kind,message,advice,attempts,log"
         assert failures[1].startswith("zz.jpg,BadImage,")
 
     def test_knows_replies_of_before(self, here, smviz, folder):
@@ -446,6 +448,17 @@ class TestRunsImportExport:
         status, out, _ = smviz("runs")
         assert status == 0
         assert re.search(r"(?m)^[0-9a-f]{8}  ten +\d{4}-\d\d-\d\d \d\d:\d\d +finished +10/10 +0$", out)
+
+    def test_a_run_at_work_is_listed_as_that(self, ten, smviz):
+        """With who works on it, as long as somebody does."""
+        with Store(Settings.from_environment().workspace) as store:
+            lease = store.claim(store.run("ten").id)
+            assert re.search(r"(?m)^[0-9a-f]{8}  ten .* running +10/10 +0$", smviz("runs")[1])
+            (row,) = json.loads(smviz("runs", "--json")[1])
+            assert (row["state"], row["at_work"].partition(" on ")[0]) == ("running", f"process {os.getpid()}")
+            lease.release()
+        (row,) = json.loads(smviz("runs", "--json")[1])
+        assert (row["state"], row["at_work"]) == ("finished", None)
 
     def test_no_runs(self, smviz):
         """An empty workspace is told, and is no error."""

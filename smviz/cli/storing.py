@@ -19,7 +19,7 @@ from smviz.records import ImageRef
 from smviz.sagemaker import SageMaker
 from smviz.settings import Settings
 from smviz.sources import open_source
-from smviz.store import Run, Store
+from smviz.store import Claim, Run, Store
 
 Result = TypeVar("Result")
 
@@ -29,9 +29,9 @@ FILE_NOTE = "The page groups them by cause; `--out DIR` writes failures.csv."
 def runs_command(given: argparse.Namespace) -> int:
     """The runs of the workspace, newest first."""
     with Store(Settings.from_environment().workspace) as store:
-        stored = store.runs()
+        stored, claims = store.runs(), {claim.run: claim for claim in store.claims()}
     if given.json:
-        print_json([_row(run) for run in stored])
+        print_json([_row(run, claims.get(run.id)) for run in stored])
         return 0
     if not stored:
         print("There are no runs in this workspace.", file=sys.stderr)
@@ -40,7 +40,7 @@ def runs_command(given: argparse.Namespace) -> int:
             run.id,
             run.name,
             run.created[:16].replace("T", " "),
-            run.state,
+            claims[run.id].state if run.id in claims else run.state,
             f"{run.answered}/{run.total}",
             str(run.failed),
         )
@@ -112,7 +112,8 @@ def write_file(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
     return written
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: Run, claim: Claim | None = None) -> dict[str, Any]:
+    """A run for machines; `claim` is that of whoever works on it."""
     return {
         "run": run.id,
         "name": run.name,
@@ -121,7 +122,8 @@ def _row(run: Run) -> dict[str, Any]:
         "variant": run.request.variant,
         "source": run.source,
         "imported": run.imported,
-        "state": run.state,
+        "state": claim.state if claim else run.state,
+        "at_work": str(claim) if claim else None,
         "images": run.total,
         "answered": run.answered,
         "failed": run.failed,
