@@ -18,7 +18,7 @@ from smviz.operating import sweep
 from smviz.settings import MatchSettings
 from smviz.workbench import Packed, Part, pack
 from smviz.workbench.bar import BarState, reported
-from smviz.workbench.classes import HEADINGS, AveragePrecisions, Sort, class_columns, sorted_by
+from smviz.workbench.classes import HEADINGS, AveragePrecisions, Shown, class_columns, shown_by
 from smviz.workbench.curves import MOST_LINES, coloured_classes
 
 TYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "f64": "<f8"}
@@ -163,15 +163,15 @@ class TestReported:
 
 
 class TestClassTable:
-    def table(self, sort: Sort, area: str = "all") -> dict[str, list]:
+    def table(self, shown: Shown, area: str = "all") -> dict[str, list]:
         evaluation = evaluate(*random_columns(5))
         every = average_precision(evaluation.matches, area)
         precisions = AveragePrecisions(every.mean(axis=0), every[0], None)
-        return class_columns(evaluation.matches, 0.3, Part(0.5, area), precisions, sort)
+        return class_columns(evaluation.matches, 0.3, Part(0.5, area), precisions, shown)
 
     def test_has_the_numbers_of_the_library(self):
         """Unsorted it is `Evaluation.class_table`, column by column."""
-        evaluation, table = evaluate(*random_columns(5)), self.table(Sort())
+        evaluation, table = evaluate(*random_columns(5)), self.table(Shown())
         rows = evaluation.class_table(0.3)
         fields = {"name": "name", "best": "best_threshold"}
         for name, heading in HEADINGS.items():
@@ -180,20 +180,33 @@ class TestClassTable:
     @pytest.mark.parametrize("falling", [True, False])
     def test_is_sorted_with_what_is_undefined_at_the_end(self, falling):
         """Either way a class without a number comes last."""
-        values = np.array(self.table(Sort("precision", falling))["Precision"], float)
+        values = np.array(self.table(Shown("precision", falling))["Precision"], float)
         defined = values[~np.isnan(values)]
         assert np.isnan(values[len(defined) :]).all()
         assert (np.diff(defined) <= 0).all() if falling else (np.diff(defined) >= 0).all()
 
     def test_counts_in_its_size_range(self):
         """Small objects only: their number is that of the matching."""
-        small = self.table(Sort(), "small")
+        small = self.table(Shown(), "small")
         assert small["Objects"] == evaluate(*random_columns(5)).matches.positives("small").tolist()
+
+    def test_has_the_rows_and_columns_that_are_shown(self):
+        """A filter's classes in its order, and the columns that were chosen; the class's own is always there."""
+        told = {"column": "tp", "falling": False, "columns": ["fp", "ap"], "rows": [2, 0]}
+        table, whole = self.table(shown_by(told)), self.table(Shown())
+        assert list(table) == ["Class", "AP", "AP low", "AP high", "FP", "Weak"]
+        assert table["Class"] == [whole["Class"][2], whole["Class"][0]]
+        assert table["FP"] == [whole["FP"][2], whole["FP"][0]]
+
+    def test_what_the_browser_made_up_is_left_out(self):
+        """Numbers that are no class, names that are no column, and what is no list."""
+        assert len(self.table(shown_by({"rows": [10**9, -1, "x", 1], "columns": ["os.system", "f1"]}))["F1"]) == 1
+        assert shown_by({"rows": "01", "columns": 7}) == Shown()
 
     @pytest.mark.parametrize("told", [None, {}, {"column": None, "falling": True}, {"column": "x", "falling": True}])
     def test_a_sort_that_is_none_is_none(self, told):
         """What the browser did not tell, or told of no column, leaves the order of the classes."""
-        assert sorted_by(told) == Sort()
+        assert shown_by(told) == Shown()
 
 
 class TestColouredClasses:

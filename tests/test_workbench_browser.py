@@ -397,7 +397,9 @@ class TestFollowing:
         expect(page).to_have_url(re.compile(f"threshold={threshold:g}"))
         value.fill("0.4321")
         value.press("Enter")
-        assert screen.numbers() == expected_numbers(kept, 0.4321, Part())
+        expected = expected_numbers(kept, 0.4321, Part())
+        expect(page.locator(".live.bar .number.tp dd")).to_have_text(expected["tp"])  # written in a frame
+        assert screen.numbers() == expected
         value.fill("much")
         value.press("Enter")
         expect(value).to_have_value("0.4321")
@@ -446,6 +448,43 @@ class TestFollowing:
         swept = sweep(kept.evaluation.matches)
         assert curve["confidence"].tolist() == swept.confidence.tolist()
         assert curve["fp"].tolist() == swept.fp.tolist()
+
+    def test_classes_are_filtered_and_columns_chosen(self, app, kept, browser):
+        """An expression leaves some classes, which follow the bar; the file equals the screen; a slip is marked."""
+        page = browser(f"{app}/Evaluate?run={kept.run.id}&threshold=0.3")
+        screen, table = Screen(page), page.locator(".live.classes")
+        screen.settle()
+        field, names = table.get_by_role("textbox"), kept.evaluation.matches.ground_truth.class_names
+
+        def left(threshold: float, most: int) -> list[str]:
+            counts = Part().per_class(kept.evaluation.matches, threshold)
+            return [name for k, name in enumerate(names) if counts.tp[k] > most or name == names[0]]
+
+        most = int(np.median(Part().per_class(kept.evaluation.matches, 0.3).tp))
+        field.fill(f'tp > {most} or name = "{names[0]}"')
+        expect(table.locator(".count")).to_have_text(f"{len(left(0.3, most))} of {len(names)} classes")
+        assert 0 < len(left(0.3, most)) < len(names)
+        table.get_by_role("button", name="Columns").click()
+        for name in ("AP", "Scores"):
+            table.get_by_role("checkbox", name=name, exact=True).uncheck()
+        page.keyboard.press("Escape")
+        expect(table.get_by_text("AP, 95 %")).to_have_count(0)
+        screen.settle()
+        on_screen = screen.rows()
+        file = pd.read_csv(io.BytesIO(downloaded(page, "classes.csv", "CSV", -1)))
+        assert file["Class"].tolist() == [row[0].removesuffix("weak").strip() for row in on_screen] == left(0.3, most)
+        assert [f"{value:,}" for value in file["TP"]] == [row[4] for row in on_screen]
+        assert not {"AP", "AP low", "AP high"} & set(file.columns)
+
+        page.locator(".live.bar .value").fill("0.7")
+        page.keyboard.press("Enter")
+        expect(table.locator(".count")).to_have_text(f"{len(left(0.7, most))} of {len(names)} classes")
+        field.fill("tp > 3 and")
+        expect(table.get_by_role("alert")).to_contain_text("Something is missing at the end.")
+        expect(table.locator(".count")).to_have_text(f"{len(left(0.7, most))} of {len(names)} classes")
+        table.get_by_role("button", name="Clear the filter").click()
+        expect(table.locator(".count")).to_have_text("")
+        expect(table.locator(".row:visible")).to_have_count(len(names))
 
 
 class TestAnOpenImage:

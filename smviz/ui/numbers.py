@@ -21,7 +21,7 @@ from smviz.ui.headline import how_it_went, settings_line
 from smviz.ui.tables import table_csv, table_parquet
 from smviz.ui.threshold_bar import Chosen, in_words
 from smviz.workbench import Part
-from smviz.workbench.classes import class_columns, class_table, sorted_by
+from smviz.workbench.classes import class_columns, class_table, shown_by
 from smviz.workbench.curves import coloured_classes, precision_recall, threshold_curve
 
 PR_COLUMNS = ("confidence", "recall", "precision")
@@ -152,10 +152,10 @@ def classes(derived: Derived, chosen: Chosen) -> None:
     precisions = derived.average_precisions(chosen.area)
     slot = "class table"
     told = st.session_state.get(slot)
-    sort = sorted_by(told.sort if told else None)
+    shown = shown_by(told.sort if told else None)
 
     def table() -> pd.DataFrame:
-        return pd.DataFrame(class_columns(derived.matches, chosen.threshold, chosen.part, precisions, sort))
+        return pd.DataFrame(class_columns(derived.matches, chosen.threshold, chosen.part, precisions, shown))
 
     _titled("Classes", "classes.csv", lambda: table_csv(table()), lambda: table_parquet(table()))
     class_table(derived.live(chosen.threshold, chosen.part), precisions, key=slot)

@@ -31,7 +31,7 @@ HEADINGS = {
     "best": "Best threshold",
 }
 
-_component = component("classes")
+_component = component("classes", "query.js", "filter.js", "filter.css")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +49,24 @@ class AveragePrecisions:
 
 
 @dataclass(frozen=True)
-class Sort:
-    """By which column the table is sorted; by the order of the classes where it is None."""
+class Shown:
+    """What of the table the person has chosen to see.
+
+    Attributes:
+        column: by which it is sorted; None where the classes stand as they are.
+        falling: whether the highest comes first.
+        columns: the names of those that are shown beside the class's own; None for all.
+        rows: the numbers of the classes that a filter has left, as they stand; None for all.
+    """
 
     column: str | None = None
     falling: bool = True
+    columns: tuple[str, ...] | None = None
+    rows: tuple[int, ...] | None = None
 
 
 def class_table(live: Mapping[str, Any], precisions: AveragePrecisions, *, key: str) -> None:
-    """Show the table. How the person has sorted it is in the session's state under `key`; see `sorted_by`.
+    """Show the table. What the person has chosen to see of it is in the session's state under `key`; see `shown_by`.
 
     A click on a row chooses only its class.
 
@@ -80,17 +89,23 @@ def class_table(live: Mapping[str, Any], precisions: AveragePrecisions, *, key: 
     _component(key=key, data=data, default={"sort": None}, on_sort_change=lambda: None)
 
 
-def sorted_by(told: Mapping[str, Any] | None) -> Sort:
-    """What the browser told of the table's sort."""
-    if told is None or told.get("column") not in HEADINGS:
-        return Sort()
-    return Sort(told["column"], bool(told["falling"]))
+def shown_by(told: Mapping[str, Any] | None) -> Shown:
+    """What the browser told of the table; whatever it cannot mean is left out."""
+    told = told or {}
+    column = told.get("column")
+    columns, rows = told.get("columns"), told.get("rows")
+    return Shown(
+        column if column in HEADINGS else None,
+        bool(told.get("falling", True)) if column in HEADINGS else True,
+        tuple(name for name in HEADINGS if name in columns) if isinstance(columns, list) else None,
+        tuple(k for k in rows if isinstance(k, int)) if isinstance(rows, list) else None,
+    )
 
 
 def class_columns(
-    matches: Matches, threshold: float, part: Part, precisions: AveragePrecisions, sort: Sort
+    matches: Matches, threshold: float, part: Part, precisions: AveragePrecisions, shown: Shown
 ) -> dict[str, list[Any]]:
-    """The table as it is shown, a list [K] for each heading, with the ends of the intervals of AP.
+    """The table as it is shown, a list for each heading, with the ends of the intervals of AP.
 
     Raises:
         BadSetting: when nothing was matched at the IoU or in the area range.
@@ -104,9 +119,11 @@ def class_columns(
     }
     for name in HEADINGS.keys() - by_column.keys():
         by_column[name] = getattr(counts, name)
-    order = _order(by_column, sort, len(names))
+    order = _order(by_column, shown, len(names))
     table: dict[str, list[Any]] = {}
     for name, heading in HEADINGS.items():
+        if name != "name" and shown.columns is not None and name not in shown.columns:
+            continue
         table[heading] = [by_column[name][k] for k in order]
         if name == "ap":
             found = precisions.intervals
@@ -116,14 +133,16 @@ def class_columns(
     return table
 
 
-def _order(by_column: Mapping[str, Any], sort: Sort, classes: int) -> list[int]:
+def _order(by_column: Mapping[str, Any], shown: Shown, classes: int) -> list[int]:
     """As classes.js sorts: what is undefined comes last either way, equal ones by their number."""
-    if sort.column is None:
+    if shown.rows is not None:
+        return [k for k in shown.rows if 0 <= k < classes]
+    if shown.column is None:
         return list(range(classes))
-    values = by_column[sort.column]
+    values = by_column[shown.column]
     defined = [k for k in range(classes) if values[k] == values[k]]
     undefined = [k for k in range(classes) if values[k] != values[k]]
-    return sorted(defined, key=lambda k: values[k], reverse=sort.falling) + undefined
+    return sorted(defined, key=lambda k: values[k], reverse=shown.falling) + undefined
 
 
 def _sent(value: float) -> float | None:

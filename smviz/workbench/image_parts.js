@@ -173,25 +173,8 @@ class Controls {
     find(".reset").onclick = () => view.reset();
     find(".way").onclick = () => view.change({ sort: { ...view.choice.sort, descending: !view.choice.sort.descending } });
     find(".by").onchange = ({ target }) => this.sort(target.value, true);
-    this.popup(find(".ask"), find(".help"));
-    this.popup(find(".choose"), find(".menu .list"));
+    this.aways = [wirePopup(find(".ask"), find(".help")), wirePopup(find(".choose"), find(".menu .list"))];
     wireStrip(find(".strip"), { back: () => view.opened.set(null), step: (by) => view.step(by) });
-  }
-
-  // Opens at its button; closed by Escape, and by a click elsewhere.
-  popup(button, box) {
-    const set = (open) => { box.hidden = !open; button.setAttribute("aria-expanded", open); };
-    button.onclick = () => set(box.hidden);
-    const away = (event) => { if (!box.hidden && !event.composedPath().some((part) => part === box || part === button)) set(false); };
-    const escape = (event) => {
-      if (event.key !== "Escape" || box.hidden) return;
-      event.stopPropagation();
-      set(false);
-      button.focus();
-    };
-    box.onkeydown = button.onkeydown = escape;
-    window.addEventListener("pointerdown", away);
-    (this.aways ??= []).push(away);
   }
 
   build({ classes, failed, colours }) {
@@ -215,18 +198,8 @@ class Controls {
       entry.append(button);
       find(".examples").append(entry);
     }
-    for (const name of Object.keys(COLUMNS)) {
-      if (name === "name") continue;
-      const label = document.createElement("label"), box = Object.assign(document.createElement("input"), { type: "checkbox", value: name });
-      box.onchange = () => this.view.change({ columns: this.chosenColumns() });
-      label.append(box, COLUMNS[name].menu ?? COLUMNS[name].title);
-      find(".menu .list").append(label);
-    }
-  }
-
-  chosenColumns() {
-    const on = new Set([...this.view.find(".menu .list").querySelectorAll("input:checked")].map((box) => box.value));
-    return Object.keys(COLUMNS).filter((name) => name === "name" || on.has(name));
+    const columns = Object.entries(COLUMNS).filter(([name]) => name !== "name").map(([name, { menu, title }]) => [name, menu ?? title]);
+    fillColumns(find(".menu .list"), columns, (on) => this.view.change({ columns: Object.keys(COLUMNS).filter((name) => name === "name" || on.includes(name)) }));
   }
 
   search(text) {
@@ -240,16 +213,7 @@ class Controls {
     this.view.change({ sort: { by, descending: sort.by === by && !keep ? !sort.descending : first } });
   }
 
-  complain(text, wrong) {
-    const { find } = this.view, code = find(".wrong code");
-    find(".wrong").hidden = wrong === null;
-    this.filter.setAttribute("aria-invalid", wrong !== null);
-    if (wrong === null) return;
-    const marked = document.createElement("mark");
-    marked.textContent = text.slice(wrong.at, wrong.end) || " ";
-    code.replaceChildren(text.slice(0, wrong.at), marked, text.slice(wrong.end));
-    find(".wrong span").textContent = wrong.message;
-  }
+  complain(text, wrong) { showWrong(this.view.find(".wrong"), this.filter, text, wrong); }
 
   tally(counts) { for (const [name, { count }] of this.chips) write(count, GROUPED.format(counts[name])); }
 
@@ -310,6 +274,6 @@ class Controls {
 
   close() {
     clearTimeout(this.timer);
-    for (const away of this.aways) window.removeEventListener("pointerdown", away);
+    for (const away of this.aways) away();
   }
 }

@@ -6,7 +6,6 @@ const HEAD = 36;
 const TILE = 176; // the least
 const CAPTION = 58; // below and around a picture
 const CALM = 350; // milliseconds after which what was moved is taken to be let go
-const TYPING = 200;
 
 const PRESET_NAMES = { all: "All", fp: "With FP", fn: "With FN", perfect: "Perfect", failed: "Failed" };
 const SORTS = {

@@ -20,12 +20,12 @@ MOST_TYPED = 500  # characters of a filter
 _component = st.components.v2.component(
     "smviz_images",
     html=read_all(["images.html"]),
-    css=read_all(["workbench.css", "grid.css", "images.css"]),
+    css=read_all(["workbench.css", "grid.css", "filter.css", "images.css"]),
     js=read_all(
         f"{name}.js"
         for name in (
             *("columns", "channel", "live", "marks", "grid"),
-            *("query", "image_rows", "image_parts", "images"),
+            *("query", "filter", "image_rows", "image_parts", "images"),
         )
     ),
 )

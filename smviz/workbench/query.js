@@ -19,9 +19,9 @@ const COMPARE = {
 const SAME_SIGN = { "==": "=", "≤": "<=", "≥": ">=", "≠": "!=", "&&": "and", "||": "or", "!": "not" };
 const TOKEN = /\s*(?:(\d+\.?\d*|\.\d+)|"([^"]*)"|'([^']*)'|([\p{L}_][\p{L}\p{N}_]*)|(!~|<=|>=|!=|==|&&|\|\||[-+*/<>=~!().≤≥≠]))/uy;
 
-function knownNumber(word) {
+function knownNumber(word, words = NUMBER_WORDS) {
   const folded = word.toLowerCase();
-  return Object.hasOwn(NUMBER_WORDS, folded) ? NUMBER_WORDS[folded] : undefined;
+  return Object.hasOwn(words, folded) ? words[folded] : undefined;
 }
 
 // What is wrong with a text, and where: [at, end) in its characters.
@@ -32,8 +32,9 @@ class QueryError extends Error {
   }
 }
 
-// A function of the rows and an image's number that says whether the image is shown. Throws QueryError.
-function parseQuery(text, classNames) { return new QueryParser(text, classNames).all(); }
+// A function of the rows and the number of one that says whether it is shown. `words` are those that stand for numbers,
+// with the names that the rows know them by. Throws QueryError.
+function parseQuery(text, classNames, words = NUMBER_WORDS) { return new QueryParser(text, classNames, words).all(); }
 
 function tokensOf(text) {
   const tokens = [];
@@ -57,8 +58,8 @@ function tokensOf(text) {
 }
 
 class QueryParser {
-  constructor(text, classNames) {
-    Object.assign(this, { text, tokens: tokensOf(text), place: 0, exact: new Map(), folded: new Map() });
+  constructor(text, classNames, words) {
+    Object.assign(this, { text, words, tokens: tokensOf(text), place: 0, exact: new Map(), folded: new Map() });
     classNames.forEach((name, k) => {
       if (!this.exact.has(name)) this.exact.set(name, k);
       if (!this.folded.has(name.trim().toLowerCase())) this.folded.set(name.trim().toLowerCase(), k);
@@ -159,7 +160,7 @@ class QueryParser {
   ofClass(token) {
     const k = this.classOf(token.value), part = this.tokens[this.place++];
     if (k === null) this.fail(`There is no class “${token.value}”.`, token);
-    const name = part?.kind === "word" ? knownNumber(part.value) : undefined;
+    const name = part?.kind === "word" ? knownNumber(part.value, this.words) : undefined;
     if (name === undefined || name === LATENCY_HAS_NO_CLASS) this.fail("After the point of a class comes tp, fp, fn, objects, detections, mistakes, p, r or f1.", part);
     return { type: "number", of: (rows, i) => rows.ofClass(k, name, i), start: token.start, end: part.end };
   }
@@ -168,7 +169,7 @@ class QueryParser {
 
   word({ value, start, end }) {
     const folded = value.toLowerCase(), k = this.classOf(value);
-    const number = knownNumber(value);
+    const number = knownNumber(value, this.words);
     if (number !== undefined) return { type: "number", of: (rows, i) => rows.value(number, i), start, end, word: folded };
     if (folded === "perfect") return { type: "truth", of: (rows, i) => rows.perfect(i), start, end };
     if (TEXT_WORDS.has(folded)) return { type: "text", of: (rows, i) => rows.names[i], classId: null, start, end, word: folded };
