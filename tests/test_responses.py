@@ -624,6 +624,11 @@ class TestBodies:
         with pytest.raises(BadResponse, match="surrogate"):
             parse(body, 640, 480, Preset("hugging-face"))
 
+    def test_a_row_that_is_half_a_character_and_no_row(self):
+        """It is refused as well, where a row should be."""
+        with pytest.raises(BadResponse, match="surrogate"):
+            parse(b'[[1, 2, NaN, 4, "dog", 0.9], "\\ud800"]', 10, 10, Preset("named-rows"))
+
     @pytest.mark.parametrize("body", [b"score,label\n1\n", b'score,label,box\n1,a,"{', b"score,label,box\nx,a,{}\n"])
     def test_broken_tables(self, body):
         """A CSV reply that is cut off or is no table is refused."""

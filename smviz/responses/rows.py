@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from smviz.errors import BadResponse
-from smviz.responses.decode import CHECK_FORMAT, describe, first_image, listing, member, table, texts
+from smviz.responses.decode import CHECK_CONTAINER, CHECK_FORMAT, describe, first_image, listing, member, table, texts
 from smviz.responses.reading import ALL_ORDERS, Reading
 from smviz.responses.registry import (
     PIXEL_FRAME,
@@ -116,6 +116,8 @@ def named_rows(reply: object, settings: Settings) -> Reading:
     """`[[x1, y1, x2, y2, "name", score]]`, bare or under keys such as "outputs", "detections" (AWS Marketplace)."""
     try:
         rows = msgspec.convert(rows_of(reply), list[tuple[float, float, float, float, str, float]])
+    except UnicodeEncodeError:
+        raise BadResponse("The rows hold a broken character (half a surrogate pair).", CHECK_CONTAINER) from None
     except (msgspec.ValidationError, OverflowError) as error:
         raise BadResponse(f"The rows are not four numbers, a name and a score: {error}.", CHECK_FORMAT) from None
     boxes = np.array([row[:4] for row in rows], dtype=np.float64).reshape(-1, 4)
