@@ -39,7 +39,7 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1rem clamp(1rem, 3vw, 3rem) 2.5rem; max-width: 1800px; }
 [data-testid="stHeader"] { background: transparent; }
 .st-key-menu { border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding-bottom: .4rem; }
-[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 74%, transparent); }
+[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 74%, transparent); opacity: 1; }
 [data-testid="stBaseButton-primary"] { color: light-dark(#fff, #06211d); }
 .st-key-visitor { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#fef3c7, #2a2313); }
 .st-key-shared { padding: .35rem .8rem; border-radius: .5rem; background: light-dark(#e3f4f1, #10282a); }
