@@ -20,6 +20,7 @@ from random import Random
 import boto3
 import pytest
 from moto import mock_aws
+from waiting import until
 
 from smviz.cli import main
 from smviz.local import SAMPLES, EmbeddedServer, Faults
@@ -108,14 +109,6 @@ def stored(name=None):
     """The newest run of the workspace, or the one of that name."""
     with Store(Path(os.environ["SMVIZ_WORKSPACE"])) as store:
         return store.run(name) if name else store.runs()[0]
-
-
-def wait_for(condition, seconds=30.0):
-    """Returns when it holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def answered():
@@ -383,7 +376,7 @@ class TestInterrupted:
         """Exit status 130; every call that was made is kept, and resuming makes only the others."""
         with serving(monkeypatch, latency=0.6) as counting:
             running = process(*self.ARGUMENTS, "--images", folder, "--workers", "2")
-            wait_for(lambda: counting.calls >= 3)
+            until(lambda: counting.calls >= 3, 30)
             running.send_signal(signal.SIGINT)
             _, err = running.communicate(timeout=60)
             assert running.returncode == 130
@@ -397,7 +390,7 @@ class TestInterrupted:
         """It does not wait for a slow answer, and what was answered before is kept."""
         with serving(monkeypatch, latency=20) as counting:
             running = process(*self.ARGUMENTS, "--images", folder)
-            wait_for(lambda: counting.calls >= 1)
+            until(lambda: counting.calls >= 1, 30)
             running.send_signal(signal.SIGINT)
             time.sleep(0.5)
             begun = time.monotonic()
@@ -412,7 +405,7 @@ class TestInterrupted:
         again."""
         with serving(monkeypatch, latency=0.6) as counting:
             running = process(*self.ARGUMENTS, "--images", folder, "--workers", "2")
-            wait_for(lambda: answered() >= 2)
+            until(lambda: answered() >= 2, 30)
             status, out, err = smviz(*self.ARGUMENTS, "--resume")
             assert (status, out) == (2, "")
             assert f"at work elsewhere: process {running.pid} on " in err

@@ -9,6 +9,7 @@ from typing import ClassVar
 import boto3
 import pytest
 from moto import mock_aws
+from waiting import until
 
 from smviz.access import LOCAL, VISITOR, Person, Policy, Role
 from smviz.errors import LimitReached, NotAllowed, StoreError
@@ -304,14 +305,6 @@ class TestTheDemoOverASocket:
                 guarded.delete_endpoint(DEMO_ENDPOINT)
             assert guarded.describe(DEMO_ENDPOINT).status == "InService"
             assert meter.spent() == 0
-
-
-def until(condition, seconds=10):
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 class Clock:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from waiting import until
 
 from smviz.errors import (
     AccessDenied,
@@ -101,14 +102,6 @@ def begin(store, images=10, name="run"):
     """A run over images of 1, 2, 3 ... pixels' width."""
     refs = [ImageRef(f"{i}.png", data=picture(i, width=i + 1)) for i in range(images)]
     return store.create_run(name, Connection("x"), Request("e"), Preset("p"), refs, endpoint_config="c")
-
-
-def until(condition, seconds=10):
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
 
 
 class Remote:
