@@ -31,12 +31,7 @@ class ClassTable {
       fail: (error) => showFailure(this.root, error),
       settled: () => { if (this.query) this.report(); },
     });
-    this.filter.oninput = () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.search(this.filter.value), TYPING);
-    };
-    this.filter.onkeydown = ({ key }) => { if (key === "Enter") this.search(this.filter.value); };
-    this.find(".clear").onclick = () => { this.search(""); this.filter.focus(); };
+    this.forget = wireFilter(this.filter, this.find(".clear"), (text) => this.search(text));
     this.away = wirePopup(this.find(".choose"), this.find(".menu .list"));
     this.scrolled = 0;
     this.grid.onscroll = () => {
@@ -52,7 +47,7 @@ class ClassTable {
   }
 
   unwire() {
-    clearTimeout(this.timer);
+    this.forget();
     this.away();
     this.observer.disconnect();
     this.live.close();
@@ -107,7 +102,7 @@ class ClassTable {
 
   // What is wrong with a text is told, and what was shown before stays.
   search(text) {
-    clearTimeout(this.timer);
+    this.forget();
     if (this.filter.value !== text) this.filter.value = text;
     this.find(".clear").hidden = !text;
     let wrong = null;

@@ -2,6 +2,19 @@
 
 const TYPING = 200; // milliseconds after the last key
 
+// A field that is searched by when a person pauses or presses Enter, with the button that clears it. Returns what forgets
+// a search that is still to come.
+function wireFilter(field, clear, search) {
+  let timer = null;
+  field.oninput = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => search(field.value), TYPING);
+  };
+  field.onkeydown = ({ key }) => { if (key === "Enter") search(field.value); };
+  clear.onclick = () => { search(""); field.focus(); };
+  return () => clearTimeout(timer);
+}
+
 // What is wrong with a text, marked where it is; nothing where `wrong` is null.
 function showWrong(place, field, text, wrong) {
   const code = place.querySelector("code");

@@ -164,12 +164,7 @@ class Controls {
     Object.assign(this, { filter: find(".filter"), head: find(".head"), chips: new Map(), makers: new Map() });
     for (const button of view.root.querySelectorAll("[data-view]")) button.onclick = () => view.change({ view: button.dataset.view });
     for (const button of view.root.querySelectorAll("[data-format]")) button.onclick = () => view.export(button.dataset.format);
-    this.filter.oninput = () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.search(this.filter.value), TYPING);
-    };
-    this.filter.onkeydown = ({ key }) => { if (key === "Enter") this.search(this.filter.value); };
-    find(".clear").onclick = () => { this.search(""); this.filter.focus(); };
+    this.forget = wireFilter(this.filter, find(".clear"), (text) => this.search(text));
     find(".reset").onclick = () => view.reset();
     find(".way").onclick = () => view.change({ sort: { ...view.choice.sort, descending: !view.choice.sort.descending } });
     find(".by").onchange = ({ target }) => this.sort(target.value, true);
@@ -203,7 +198,7 @@ class Controls {
   }
 
   search(text) {
-    clearTimeout(this.timer);
+    this.forget();
     if (this.filter.value !== text) this.filter.value = text;
     if (text !== this.view.choice.filter) this.view.change({ filter: text });
   }
@@ -273,7 +268,7 @@ class Controls {
   }
 
   close() {
-    clearTimeout(this.timer);
+    this.forget();
     for (const away of this.aways) away();
   }
 }
