@@ -8,7 +8,6 @@ import streamlit as st
 
 from smviz.errors import SmvizError
 from smviz.local import DEMO_ENDPOINT, SAMPLES
-from smviz.names import upright
 from smviz.records import ImageRef
 from smviz.store import Run
 from smviz.ui import session
@@ -95,7 +94,7 @@ def _picker(letter: str, name: str, runs: tuple[Run, ...], ids: list[str], start
         f"Run {letter}",
         runs,
         index=index,
-        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: run_label(run, run.id in live),
         placeholder="Type a part of a run's name",
         key=f"run {name} {st.session_state.get('swaps', 0)}",
     )

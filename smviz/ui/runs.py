@@ -37,7 +37,7 @@ def run_picker(runs: tuple[Run, ...], live: Collection[str] = ()) -> Run:
         "Run",
         runs,
         index=index,
-        format_func=lambda run: f"{upright(run.name)} · at work now" if run.id in live else run_label(run),
+        format_func=lambda run: run_label(run, run.id in live),
         label_visibility="collapsed",
         placeholder="Type a part of a run's name",
     )
@@ -64,8 +64,10 @@ def open_run(run_id: str) -> None:
     st.query_params["run"] = run_id
 
 
-def run_label(run: Run) -> str:
-    """A run in words."""
+def run_label(run: Run, at_work: bool = False) -> str:
+    """A run in words; how far one that is at work has come is told elsewhere."""
+    if at_work:
+        return f"{upright(run.name)} · at work now"
     failed = f", {run.failed:,} failed" if run.failed else ""
     return f"{upright(run.name)} · {run.answered:,} of {run.total:,} images{failed}"
 
