@@ -12,6 +12,7 @@ import hashlib
 import io
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
@@ -25,6 +26,9 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _JPEG = {"JPEG", "MPO"}  # MPO: how Pillow calls a JPEG that a camera appended a second picture to
 _LOSSY = _JPEG | {"AVIF", "WEBP"}
 _HARDLY = 10 * MAX_PIXELS
+_SEQUENTIAL, _SCAN, _END = {b"\xc0", b"\xc1"}, b"\xda", b"\xff\xd9"  # markers of ITU-T T.81, table B.1
+# Comments and what programs keep for themselves, but for JFIF (APP0), EXIF and XMP (APP1), Adobe's colours (APP14).
+_ASIDE = {b"\xfe", b"\xef"} | {bytes([marker]) for marker in range(0xE2, 0xEE)}
 _UNIT = 8192  # bytes: a JPEG's smallest coded unit has at most 10 blocks, of 64 numbers of at most 27 bits
 _BAND = 256  # rows
 _ON_ITS_SIDE = range(5, 9)  # EXIF orientations
@@ -278,37 +282,49 @@ def _decode(image: Image.Image) -> None:
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG that is sent as it is; None where its beginning does not tell that."""
-    beginning, width, height = _beginning(data)
-    if not beginning:
-        return None
-    with contextlib.suppress(Exception):  # then all of it is asked
-        image = Image.open(io.BytesIO(beginning), formats=("JPEG",))
-        if _orientation(image) == 1 and _is_plain(image, beginning):
+    """Width and height of a JPEG that is sent as it is; None where its header does not tell that."""
+    header, width, height = _header(data)
+    return (width, height) if header and _is_plain_header(header) else None
+
+
+@lru_cache(maxsize=16)  # the images of one camera, video or program have one header
+def _is_plain_header(header: bytes) -> bool:
+    """Whether a JPEG that begins so is decoded alike by every decoder, and needs no turning."""
+    with contextlib.suppress(Exception):  # then all of the file is asked
+        data = header + bytes(_UNIT) + _END
+        image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        if _orientation(image) == 1 and _is_plain(image, data):
             _decode(image)
-            return width, height
-    return None
+            return True
+    return False
 
 
-def _beginning(data: bytes) -> tuple[bytes, int, int]:
-    """A JPEG cut to its first 8 x 8 pixels, its width and height; empty unless their fate is the whole file's.
+def _header(data: bytes) -> tuple[bytes, int, int]:
+    """A JPEG's header as of an image of 8 x 8 pixels, its width and height; empty unless its fate is the whole file's.
 
-    Decoding them reads every header and table, where libjpeg meets what it cannot go on with. Damage further on it
-    lets pass, and so does Pillow; that the end is there shows that nothing was cut off. Only files of sequential
-    Huffman coding say all of that before the first pixels (ITU-T T.81, annex B).
+    Decoding 8 x 8 pixels reads every table, where libjpeg meets what it cannot go on with. Damage further on it lets
+    pass, and so does Pillow; that the end is there shows that nothing was cut off. Only files of sequential Huffman
+    coding with all components in one scan say all of that before the first pixels (ITU-T T.81, annex B). Left out is
+    what no pixel depends on: comments, profiles, previews.
     """
     at, frame = 2, 0
+    kept = [data[:2]]
     while data[at : at + 1] == b"\xff":
         marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == b"\xda":
+        segment = data[at : at + 2 + length]
+        if marker == _SCAN:
             height, width = struct.unpack_from(">HH", data, frame + 5)
-            if not (frame and height and width and data.rfind(b"\xff\xd9", at) > 0):
+            whole = frame and height and width and segment[4:5] == data[frame + 9 : frame + 10]
+            if not whole or data.rfind(_END, at) < 0:
                 break
-            return data[: frame + 5] + b"\0\x08\0\x08" + data[frame + 9 : at + length + _UNIT], width, height
-        if marker in {b"\xc0", b"\xc1"}:
+            return b"".join((*kept, segment)), width, height
+        if marker in _SEQUENTIAL:
             frame = at
+            segment = segment[:5] + b"\0\x08\0\x08" + segment[9:]
         elif marker < b"\xc4" or length < 2:
             break
+        if marker not in _ASIDE:
+            kept.append(segment)
         at += 2 + length
     return b"", 0, 0
 

@@ -151,6 +151,43 @@ class TestPlainFiles:
         assert payload.body == data
         assert payload.content_type == "image/jpeg"
 
+    def test_comments_and_profiles_are_not_asked(self):
+        """What no pixel depends on changes nothing: a file with any comment or profile in it is sent untouched."""
+        plain = encode(quadrants(), "JPEG")
+        for marker in (0xE2, 0xED, 0xFE):
+            data = plain[:2] + bytes((0xFF, marker, 0, 6)) + b"\xff\xd9\xff\xda" + plain[2:]
+            assert prepare(data).body == data
+
+    def test_each_file_is_asked_for_its_own_end(self):
+        """That a file was whole says nothing of the next one with the very same header."""
+        whole = encode(quadrants(), "JPEG")
+        assert prepare(whole).body == whole
+        with pytest.raises(BadImage):
+            prepare(whole[:-100])
+
+    def test_each_file_is_asked_for_its_own_tables(self):
+        """Nor does it of one of the same size that lacks a table."""
+        whole = encode(quadrants(), "JPEG")
+        assert prepare(whole).body == whole
+        table = whole.index(b"\xff\xdb")
+        length = int.from_bytes(whole[table + 2 : table + 4], "big")
+        with pytest.raises(BadImage):
+            prepare(whole[:table] + whole[table + 2 + length :])
+
+    def test_components_in_scans_of_their_own(self):
+        """A JPEG whose colours follow one another is read to its end, for only there is its last table."""
+        grey = encode(Image.fromarray(quadrants()).convert("L"), "JPEG")
+        frame, scan = grey.index(b"\xff\xc0"), grey.index(b"\xff\xda")
+        three = b"\xff\xc0\0\x11\x08" + grey[frame + 5 : frame + 9] + b"\x03\x01\x11\0\x02\x11\0\x03\x11\0"
+        end = frame + 2 + int.from_bytes(grey[frame + 2 : frame + 4], "big")
+        pixels = grey[scan + 10 : -2]
+        scans = [b"\xff\xda\0\x08\x01" + bytes([number]) + b"\0\0\x3f\0" + pixels for number in (1, 2, 3)]
+        data = grey[:frame] + three + grey[end:scan] + b"".join(scans) + b"\xff\xd9"
+        assert Image.open(io.BytesIO(data)).mode == "RGB"
+        assert prepare(data).body == data
+        with pytest.raises(BadImage):
+            prepare(data[: data.index(scans[1]) + 20])
+
     def test_extension_does_not_count(self):
         """A PNG that is called .jpg goes out as the PNG that it is."""
         assert prepare(encode(quadrants(), "PNG"), "photo.jpg").content_type == "image/png"
