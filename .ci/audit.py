@@ -16,20 +16,27 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from packaging.markers import InvalidMarker, Marker
+
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[\w,.-]+\])?==(?P<version>[\w.!+-]+)")
 UNREACHABLE = re.compile(r"ConnectionError|ServiceError|Timeout|HTTPError|SSLError|ProxyError|JSONDecodeError")
 
 
 def wrong(requirement: str) -> str:
     """Why a line of a requirements file is wrong; "" where it is not."""
-    pinned = PINNED.fullmatch(requirement)
+    release, _, marker = map(str.strip, requirement.partition(";"))
+    pinned = PINNED.fullmatch(release)
     if not pinned:
         return f"{requirement!r} does not say one version: write NAME==VERSION."
     try:
+        if marker and not Marker(marker).evaluate():
+            return ""
         installed = version(pinned["name"])
+    except InvalidMarker as error:
+        return f"{requirement!r} has a marker that is none: {error}"
     except PackageNotFoundError:
         installed = "not there"
-    return "" if installed == pinned["version"] else f"{requirement} is asked for; what is installed is {installed}."
+    return "" if installed == pinned["version"] else f"{release} is asked for; what is installed is {installed}."
 
 
 def audit(osv_url: str) -> tuple[str, bool]:

@@ -83,7 +83,26 @@ class TestAudit:
 
     def test_wrong_requirements(self, tmp_path):
         """What is not pinned, not installed or installed otherwise fails the check, also where nobody answers."""
-        wrong = ("pillow", "pillow>=1", "pillow==0.1", "no-such-package==1", "pillow == 1 ; os_name", "https://a/b.whl")
+        wrong = (
+            "pillow",
+            "pillow>=1",
+            "pillow==0.1",
+            "no-such-package==1",
+            "pillow == 1 ; os_name",
+            "pillow==2; os",
+            "https://a/b.whl",
+        )
         done = audited(tmp_path, f"http://127.0.0.1:{free_port()}/v1/query", "\n".join((PILLOW, *wrong)))
         assert done.returncode == 1
         assert len([line for line in done.stdout.splitlines() if any(each in line for each in wrong)]) == len(wrong)
+
+    def test_requirements_of_other_machines(self, tmp_path):
+        """What is asked for on other machines alone need not be installed; what is asked for here must be."""
+        lines = (
+            f"no-such-package==1; python_version < '3'\n{PILLOW}; python_version > '3'\nnone==1; python_version > '3'"
+        )
+        done = audited(tmp_path, f"http://127.0.0.1:{free_port()}/v1/query", lines)
+        assert done.returncode == 1
+        assert [line for line in done.stdout.splitlines() if "asked for" in line] == [
+            "none==1 is asked for; what is installed is not there."
+        ]

@@ -36,6 +36,7 @@ from smviz.settings import Connection, Preset, Request
 from smviz.sources import from_bytes, from_manifest, images_of, open_source, read_location
 from smviz.store import FILE_NAME, Store
 from smviz.store import rows as stored_rows
+from smviz.store.packing import packed
 
 # Derandomised: the same examples every time, so that a failure is a change in the code.
 PROFILE = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
@@ -616,7 +617,10 @@ class TestWorkspace:
                 with pytest.raises((StoreError, BadSetting)):
                     read("e")
 
-    @pytest.mark.parametrize("body", [b"", b"\x78\x9c", zlib.compress(b"a" * 90)[:-3], "text", 7])
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"\x78\x9c", zlib.compress(b"a" * 90)[:-3], packed(b"a" * 90)[:4], packed(b"a" * 90)[:-3], "text", 7],
+    )
     def test_replies_that_are_none(self, tmp_path, body):
         """A reply that is cut off, or was never packed, is told as damage."""
         run = self.changed(tmp_path, "UPDATE reply SET body = ?", body)
@@ -629,12 +633,13 @@ class TestWorkspace:
         with Store(tmp_path) as store, pytest.raises(StoreError, match="ground truth is damaged"):
             store.annotations(run.id)
 
-    def test_a_reply_that_unpacks_without_end(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("pack", [zlib.compress, packed])
+    def test_a_reply_that_unpacks_without_end(self, tmp_path, monkeypatch, pack):
         """A reply is unpacked up to a limit and no further."""
         monkeypatch.setattr(stored_rows, "LARGEST_REPLY", 1 << 20)
-        run = self.changed(tmp_path, "UPDATE reply SET body = ?", zlib.compress(bytes(1 << 24)))
-        with Store(tmp_path) as store, pytest.raises(StoreError, match="far larger than any reply"):
+        run = self.changed(tmp_path, "UPDATE reply SET body = ?", pack(bytes(1 << 24)))
+        with Store(tmp_path) as store, pytest.raises(StoreError, match="more than 1048576 bytes"):
             store.outcomes(run.id)
-        run = self.changed(tmp_path / "b", "UPDATE reply SET body = ?", zlib.compress(bytes(1 << 20)))
+        run = self.changed(tmp_path / "b", "UPDATE reply SET body = ?", pack(bytes(1 << 20)))
         with Store(tmp_path / "b") as store:
             assert len(store.outcomes(run.id)[0].reply.body) == 1 << 20

@@ -899,7 +899,7 @@ run = store.create_run(sys.argv[2], Connection("x"), Request("e"), Preset("p"), 
 print("run", flush=True)
 for name in names:
     outcome = Outcome(name, "", 1, 1, 1, reply=Reply(name.encode() * 500, "", 0.1, None))
-    store.append(run.id, outcome).add_done_callback(lambda _, name=name: print(name, flush=True))
+    store.append(run.id, outcome).add_done_callback(lambda _, name=name: print(name + "\\n", end="", flush=True))
 store.close()
 """
 
@@ -976,7 +976,7 @@ class TestOpening:
         assert [read(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "user_version")] == [
             "wal",
             2,
-            5,
+            6,
         ]
 
     @pytest.mark.parametrize("content", [b"This is a text file, not a database.\n" * 50, b"\0" * 4096])

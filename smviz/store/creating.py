@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,6 +13,7 @@ from smviz.errors import BadSetting
 from smviz.records import ImageRef, Outcome
 from smviz.settings import Connection, Preset, Request
 from smviz.store.outcomes import insert_outcome
+from smviz.store.packing import packed
 from smviz.store.places import location_of
 from smviz.store.rows import storable, to_json
 
@@ -52,7 +52,7 @@ def make_run(
         Exception: what the iteration over the rows raises.
     """
     run_id = secrets.token_hex(4)
-    truth = None if annotations is None else zlib.compress(annotations)
+    truth = None if annotations is None else packed(annotations)
     columns = (
         run_id,
         run_id,

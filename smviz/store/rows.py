@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -16,6 +15,7 @@ import msgspec
 from smviz.errors import StoreError
 from smviz.records import Failure, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
+from smviz.store.packing import packed, unpacked
 
 State = Literal["not started", "unfinished", "finished"]
 Shared = Literal["", "full", "small", "none"]
@@ -114,16 +114,13 @@ def reply_of(row: tuple[Any, ...]) -> Reply:
     """
     content_type, latency, model, variant, body = row
     with undamaged("reply", "Delete its run and start a new one."):
-        unpacking = zlib.decompressobj()
-        whole = unpacking.decompress(body, LARGEST_REPLY)
-        if not unpacking.eof:
-            raise ValueError("it is incomplete, or far larger than any reply")
+        whole = unpacked(body, LARGEST_REPLY)
     return Reply(whole, content_type, math.nan if latency is None else latency, variant, model)
 
 
 def reply_columns(reply: Reply) -> Columns:
     """Content type, latency, model, variant and body; SQLite keeps a NaN as NULL."""
-    return (reply.content_type, reply.latency, reply.model, reply.variant, zlib.compress(reply.body, 1))
+    return (reply.content_type, reply.latency, reply.model, reply.variant, packed(reply.body))
 
 
 def to_json(settings: Connection | Request | Preset) -> str:
@@ -147,7 +144,7 @@ def undamaged(what: str, advice: str) -> Iterator[None]:
     """Turns whatever a damaged value does to who reads it into StoreError; hold nothing else in it."""
     try:
         yield
-    except (zlib.error, msgspec.ValidationError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (msgspec.ValidationError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise StoreError(f"A stored {what} is damaged ({error}).", advice) from error
 
 

@@ -50,7 +50,7 @@ def _share_replies_and_files(db: Transaction) -> None:
 
 
 # `total` is NULL while a run is being made: nobody sees it before it is whole.
-# A reply without a key belongs to one run alone. Its body is zlib's and large, so it comes last: SQLite does not read
+# A reply without a key belongs to one run alone. Its body is large, so it comes last: SQLite does not read
 # it for the columns before it.
 _TABLES_2 = (
     """CREATE TABLE run (
@@ -131,10 +131,15 @@ def _tell_copies(db: Transaction) -> None:
     db.execute("ALTER TABLE run ADD COLUMN shared TEXT NOT NULL DEFAULT ''")
 
 
+def _pack_by_zstandard(db: Transaction) -> None:
+    """Replies and ground truth may be Zstandard's from here on, which older versions cannot read."""
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _create_tables,
     _share_replies_and_files,
     _add_claims_and_logs,
     _keep_reviews,
     _tell_copies,
+    _pack_by_zstandard,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,11 +18,14 @@ from smviz.store import copying, creating, known, outcomes, reviews, shipping
 from smviz.store.claims import Claim, Clock, Lease, claims
 from smviz.store.folder import FILE_NAME, check_shared, make_folder
 from smviz.store.keys import key_prefix
+from smviz.store.packing import unpacked
 from smviz.store.places import Remote, image_at, read_image
 from smviz.store.rows import SELECT_RUN, Run, from_json, run_of, storable, to_json, undamaged
 from smviz.store.schema import MIGRATIONS
 from smviz.store.shipping import SavedThresholds
 from smviz.thresholds import Thresholds
+
+_LARGEST_TRUTH = 1 << 32  # bytes; the largest file of COCO's has 0.45e9
 
 
 class Store:
@@ -293,7 +295,7 @@ class Store:
         """
         rows = self._database.read("SELECT annotations FROM run WHERE id = ?", (self.run(run_id).id,))
         with undamaged("ground truth", "Delete its run, and start a new one with the annotations."):
-            return None if rows[0][0] is None else zlib.decompress(rows[0][0])
+            return None if rows[0][0] is None else unpacked(rows[0][0], _LARGEST_TRUTH)
 
     def decisions(self, run_id: str) -> dict[str, str]:
         """What was decided about the labels in doubt of a run: a decision for each doubt that has one."""
