@@ -82,16 +82,13 @@ class SageMaker(ControlPlane):
             TimedOut: when an asynchronous answer did not come in time.
             EndpointError: for everything else that goes wrong on the way.
         """
-        runtime = self.clients.of("sagemaker-runtime")
         if request.hosting == "asynchronous":
-            s3 = self.clients.of("s3")
+            runtime, s3 = self.clients.of("sagemaker-runtime"), self.clients.of("s3")
             return AsyncInvocation(runtime, s3, self._clock, self._sleep, self._patience)(request, payload)
         given = parameters(request, payload)
         start = self._clock()
         with typed_errors(f"invoke endpoint {request.endpoint}"):
-            self.clients.announce(payload.sha256)
-            answer = runtime.invoke_endpoint(Body=payload.body, **given)
-            body = answer["Body"].read()  # a truncated body is raised here
+            answer, body = self.clients.invocations(given, payload.body, payload.sha256)
         return Reply(
             body=body,
             content_type=answer.get("ContentType", ""),

@@ -19,6 +19,7 @@ from botocore.parsers import ResponseParserError
 from smviz import __version__
 from smviz.errors import BadSetting, CredentialsError
 from smviz.sagemaker.failures import typed_errors
+from smviz.sagemaker.invoking import Invocations
 from smviz.settings import Connection, is_loopback
 
 _REGION = re.compile(r"[a-z0-9-]+")
@@ -53,17 +54,17 @@ class Clients:
             user_agent=f"smviz/{__version__} Boto3/{boto3.__version__}",  # botocore would put it together for each call
         )
         self._made: dict[str, Any] = {}
-        self._announced = threading.local()
+        self._invocations: Invocations | None = None
         self._lock = threading.Lock()  # boto3 makes no clients in parallel
 
-    def announce(self, sha256: str) -> None:
-        """Tell the hex digest of the body that this thread invokes with next: then its signature need not hash it."""
-        self._announced.sha256 = sha256
-
-    def _add_digest(self, params: dict[str, Any], **_: Any) -> None:
-        digest = vars(self._announced).pop("sha256", None)
-        if digest:
-            params["headers"]["X-Amz-Content-SHA256"] = digest  # as AWS's SDK for JavaScript does for every service
+    @property
+    def invocations(self) -> Invocations:
+        """Calls of endpoints; raises as `of`."""
+        if self._invocations is None:
+            client = self.of("sagemaker-runtime")
+            with self._lock:
+                self._invocations = self._invocations or Invocations(client, self._session.get_credentials)
+        return self._invocations
 
     def of(self, service: str) -> Any:
         """The client of a service: "sagemaker", "sagemaker-runtime", "sts", "iam" or "s3"."""
@@ -78,7 +79,6 @@ class Clients:
                 made = self._session.client(service, endpoint_url=url, config=self._config)
                 made.meta.events.register("before-parse", _readable)
                 made.meta.events.register("after-call", _complete)
-                made.meta.events.register("before-call.sagemaker-runtime.InvokeEndpoint", self._add_digest)
                 self._made[service] = made
             return self._made[service]
 
