@@ -19,6 +19,7 @@ _WINDOW = 24, 6  # results of a window: so many at least, and so many for each c
 _GAIN = 0.5  # a step pays when the throughput changes by at least this power of the change of the limit
 _CROWDED = 0.25  # share of a window above the usual refusals, at which it is cut short and the limit with it
 _FULL = 0.85  # share of the limit that is being answered, from which on a step up is followed by the next
+_USED = 0.7  # share of the limit that is taken in the mean, below which it is not the limit that holds the calls back
 _SPARED = 0.03  # share of the calls that may be refused for the sake of steps up
 _REST = 4, 12  # windows between two steps: so many at most, and so many where the last one cost refusals
 _STEP, _LONGEST_STEP = 1.25, 2.0
@@ -30,19 +31,21 @@ class _Level:
     """How calls fared at a limit.
 
     Attributes:
+        taken: calls at once in the mean, those that were refused with the time their slots were kept.
         answered: share of the calls that were not refused.
         latency: the mean of the natural logarithms of the latencies in seconds, which a few slow calls do not move far.
         error: the squared standard error of `latency`.
     """
 
     limit: int
+    taken: float
     answered: float
     latency: float
     error: float
 
     def useful(self, usual: float) -> float:
-        """Of the limit, the calls that are being answered; a share of refusals has other causes than the limit."""
-        return max(1e-3, self.limit * min(1.0, self.answered / max(1e-2, 1 - usual)))
+        """The calls at once that are being answered; a share of refusals has other causes than the limit."""
+        return max(1e-3, self.taken * min(1.0, self.answered / max(1e-2, 1 - usual)))
 
 
 class Limiter:
@@ -74,7 +77,9 @@ class Limiter:
         self._since = -math.inf  # calls begun before ran at another limit
         self._latencies: list[float] = []  # of this window, as natural logarithms of seconds
         self._refused = 0
-        self._busiest = 0
+        self._busy = 0.0  # slots taken x seconds, of this window up to
+        self._told = -math.inf  # this time
+        self._begun = -math.inf  # and since this one
 
     def wait(self, now: float) -> float:
         """Seconds until a call may begin: 0 when at once, infinity when another call must end first."""
@@ -85,10 +90,10 @@ class Limiter:
             return 0.0
         return sorted(self._held)[excess] - now if excess < len(self._held) else math.inf
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """A call begins."""
+        self._pass(now)
         self.in_flight += 1
-        self._busiest = max(self._busiest, self.in_flight + len(self._held))
 
     def end(self, begun: float, now: float, answer: bool | None) -> None:
         """A call ends.
@@ -99,6 +104,7 @@ class Limiter:
             answer: True for an answer, False where the endpoint refused the call because it is busy, None for what
                 tells nothing about how busy it is.
         """
+        self._pass(now)
         self.in_flight -= 1
         seconds = max(now - begun, 1e-9)
         if answer is False:
@@ -115,9 +121,21 @@ class Limiter:
             self._judge()
             if self.limit != before:
                 self._since = now
-            self._latencies, self._refused, self._busiest = [], 0, 0
+            self._latencies, self._refused, self._busy, self._begun = [], 0, 0.0, now
         elif answer and self._settled is None:
             self._round_trip = min(self._round_trip, seconds)
+
+    def _pass(self, now: float) -> None:
+        if self._told == -math.inf:
+            self._told = self._begun = now
+        self._busy += (self.in_flight + len(self._held)) * (now - self._told)
+        self._told = now
+
+    @property
+    def _taken(self) -> float:
+        """The slots that were taken in the mean of this window; after a step down there are still more at first."""
+        elapsed = self._told - self._begun
+        return min(self._busy / elapsed, self.limit) if elapsed > 0 else self.limit
 
     @property
     def _size(self) -> int:
@@ -160,19 +178,22 @@ class Limiter:
             return None
         mean = math.fsum(self._latencies) / n
         error = math.fsum((x - mean) ** 2 for x in self._latencies) / (n - 1) / n
-        return _Level(self.limit, 1 - self._refusals, mean, error)
+        return _Level(self.limit, self._taken, 1 - self._refusals, mean, error)
 
     def _learn(self, level: _Level | None) -> None:
         """The limit rests: learn how calls fare, and step when it is time to."""
         self._usual += (self._refusals - self._usual) / (4 if self._settled else 1)
         self._settled = _mean(self._settled, level) if level and self._settled else level or self._settled
         self._rest -= self._results
-        if self._rest <= 0 and self._settled and self._busiest >= self.limit:
+        if self._taken < _USED * self.limit:
+            self.limit = max(1, math.ceil(self._taken))
+            self._settled = None
+        elif self._rest <= 0 and self._settled:
             self._take_step()
 
     def _judge_step(self, before: _Level, level: _Level | None) -> None:
         """The window after a step has ended: stay, and go on, where it has paid."""
-        if level is None or self._busiest < self.limit:
+        if level is None or self._taken < _USED * self.limit:
             self._stay(before)
         elif self._upwards:
             self._judge_step_up(before, level)
@@ -217,6 +238,8 @@ class Limiter:
 
     def _take_step(self) -> None:
         """Go up or down, to be judged by the next window."""
+        if self._taken < _FULL * self.limit:  # nothing would be learned of a higher limit
+            self._turn(up=False)
         stepped = math.ceil(self.limit * self._step) if self._upwards else int(self.limit / _STEP)
         stepped = max(1, min(self.ceiling, stepped))
         if stepped == self.limit:
@@ -233,5 +256,9 @@ class Limiter:
 
 def _mean(a: _Level, b: _Level) -> _Level:
     return replace(
-        b, answered=(a.answered + b.answered) / 2, latency=(a.latency + b.latency) / 2, error=(a.error + b.error) / 4
+        b,
+        taken=(a.taken + b.taken) / 2,
+        answered=(a.answered + b.answered) / 2,
+        latency=(a.latency + b.latency) / 2,
+        error=(a.error + b.error) / 4,
     )

@@ -96,7 +96,7 @@ def simulate(endpoint, seconds, ceiling=32, seed=0, callers=1000):
             log.ends.append((now, answer))
             log.limits.append((now, limiter.limit))
         while limiter.in_flight < callers and (wait := limiter.wait(now)) == 0:
-            limiter.begin()
+            limiter.begin(now)
             assert limiter.in_flight <= limiter.limit <= ceiling
             end, good = endpoint.call(now, random)
             endpoint.serving += bool(good)
@@ -210,22 +210,22 @@ class TestLimits:
     def test_few_callers(self):
         """A limit that nobody comes near is not raised, for nothing is known of what lies beyond."""
         log = simulate(Endpoint(1000), 30, callers=3)
-        assert {limit for _, limit in log.limits} == {4}
+        assert max(limit for _, limit in log.limits) == 4
 
     def test_what_tells_nothing(self):
         """Calls that end without an answer or a refusal free their slot, and change nothing."""
         limiter = Limiter()
         for now in range(1000):
-            limiter.begin()
+            limiter.begin(now)
             limiter.end(now, now + 0.5, None)
         assert (limiter.limit, limiter.in_flight, limiter.wait(1000)) == (4, 0, 0)
 
     def test_refused_slot_stays_taken(self):
         """After a refusal its slot is free one round trip later."""
         limiter = Limiter(ceiling=1)
-        limiter.begin()
+        limiter.begin(0.0)
         limiter.end(0.0, 0.5, True)
-        limiter.begin()
+        limiter.begin(0.6)
         assert limiter.wait(0.6) == math.inf, "the call must end first"
         limiter.end(0.6, 0.7, False)
         assert limiter.wait(0.7) == pytest.approx(0.5)

@@ -121,7 +121,7 @@ class Turnstile(Generic[Ready]):
             return now - begun
 
     def _begin(self, now: float) -> Ready:
-        self._limiter.begin()
+        self._limiter.begin(now)
         ready = self._ready.popleft()
         if self._exhausted and not self._ready:
             self._changed.notify_all()  # there is nothing left to wait for
