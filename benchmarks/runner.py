@@ -49,7 +49,7 @@ WRK_SECONDS = 3
 Way = tuple[str, int]
 
 
-def main(images: int = 2_000, rounds: int = 5, many: int = 100_000) -> None:
+def main(images: int = 10_000, rounds: int = 3, many: int = 100_000) -> None:
     """Print both tables."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "image.jpg")

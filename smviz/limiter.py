@@ -19,7 +19,7 @@ _WINDOW = 24, 6  # results of a window: so many at least, and so many for each c
 _GAIN = 0.5  # a step pays when the throughput changes by at least this power of the change of the limit
 _CROWDED = 0.25  # share of a window above the usual refusals, at which it is cut short and the limit with it
 _FULL = 0.85  # share of the limit that is being answered, from which on a step up is followed by the next
-_USED = 0.7  # share of the limit that is taken in the mean, below which it is not the limit that holds the calls back
+_USED = 0.8  # share of the limit that is taken in the mean, below which it is not the limit that holds the calls back
 _SPARED = 0.03  # share of the calls that may be refused for the sake of steps up
 _REST = 4, 12  # windows between two steps: so many at most, and so many where the last one cost refusals
 _STEP, _LONGEST_STEP = 1.25, 2.0
@@ -51,7 +51,8 @@ class _Level:
 class Limiter:
     """Finds the least number of calls at once with which an endpoint answers about as much as it can.
 
-    The limit doubles while that pays. Then it rests, and now and then steps a quarter up or a fifth down, so that an
+    The limit doubles while that pays. One that is not made use of comes down to what is taken of it: then it is not the
+    endpoint that holds the calls back, but who makes them. Then it rests, and now and then steps a quarter up or a fifth down, so that an
     endpoint that scales out or in is followed. A window with far more refusals than usual cuts it at once. A refused
     call keeps its slot for a round trip, for the next one would be refused as well.
 
@@ -59,6 +60,7 @@ class Limiter:
         ceiling: the limit is never above it.
         limit: calls at once, now.
         in_flight: calls begun and not ended.
+        round_trip: seconds that an answer takes now; infinite before the first one.
     """
 
     def __init__(self, ceiling: int = 32) -> None:
@@ -66,7 +68,7 @@ class Limiter:
         self.limit = min(_FIRST, ceiling)
         self.in_flight = 0
         self._held: list[float] = []  # a heap: when the slots of refused calls become free
-        self._round_trip = math.inf
+        self.round_trip = math.inf
         self._usual = 0.0  # share of refusals that does not come from the limit
         self._settled: _Level | None = None  # what a step is compared to
         self._stepping = False
@@ -108,8 +110,11 @@ class Limiter:
         self.in_flight -= 1
         seconds = max(now - begun, 1e-9)
         if answer is False:
-            hold = self._round_trip if math.isfinite(self._round_trip) else seconds
+            hold = self.round_trip if math.isfinite(self.round_trip) else seconds
             heapq.heappush(self._held, now + max(_SHORTEST_HOLD, hold))
+        if answer and self.round_trip == math.inf:
+            self._since = now  # what began before it opened connections as well
+            self.round_trip = seconds
         if answer is None or begun < self._since:
             return
         if answer:
@@ -123,7 +128,7 @@ class Limiter:
                 self._since = now
             self._latencies, self._refused, self._busy, self._begun = [], 0, 0.0, now
         elif answer and self._settled is None:
-            self._round_trip = min(self._round_trip, seconds)
+            self.round_trip = min(self.round_trip, seconds)
 
     def _pass(self, now: float) -> None:
         if self._told == -math.inf:
@@ -158,7 +163,7 @@ class Limiter:
         """A window has ended: keep the limit or change it."""
         level = self._level()
         if level:
-            self._round_trip = math.exp(level.latency)
+            self.round_trip = math.exp(level.latency)
         if self._stepping and self._settled:
             self._judge_step(self._settled, level)
         elif self._crowded and self.limit > 1:
@@ -193,7 +198,7 @@ class Limiter:
 
     def _judge_step(self, before: _Level, level: _Level | None) -> None:
         """The window after a step has ended: stay, and go on, where it has paid."""
-        if level is None or self._taken < _USED * self.limit:
+        if level is None or (self._upwards and self._taken < _USED * self.limit):
             self._stay(before)
         elif self._upwards:
             self._judge_step_up(before, level)
@@ -238,8 +243,6 @@ class Limiter:
 
     def _take_step(self) -> None:
         """Go up or down, to be judged by the next window."""
-        if self._taken < _FULL * self.limit:  # nothing would be learned of a higher limit
-            self._turn(up=False)
         stepped = math.ceil(self.limit * self._step) if self._upwards else int(self.limit / _STEP)
         stepped = max(1, min(self.ceiling, stepped))
         if stepped == self.limit:

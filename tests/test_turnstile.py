@@ -43,6 +43,23 @@ class TestNext:
         thread.join(5)
         assert not thread.is_alive()
 
+    def test_nobody_reads_ahead_of_short_calls(self):
+        """Where calls are shorter than a millisecond, no more images are in hand than calls at once."""
+        turnstile = Turnstile(8)
+        turnstile.next(finished=False)
+        for _ in range(100):
+            turnstile.put("image")
+            begun, _ = turnstile.next(finished=False)
+            turnstile.leave(begun, True)
+            assert turnstile.next(finished=True)[1] is None
+        late = []
+        thread = threading.Thread(target=lambda: late.append(turnstile.next(finished=False)))
+        thread.start()
+        thread.join(0.1)
+        assert (thread.is_alive(), turnstile.limit) == (True, 1)
+        turnstile.close()
+        thread.join(5)
+
     def test_the_end(self):
         """When there are no more images and none is ready, all who wait are let go, and who comes later too."""
         turnstile = Turnstile(1)

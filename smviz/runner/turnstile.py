@@ -17,6 +17,9 @@ from smviz.limiter import Limiter
 Ready = TypeVar("Ready")
 
 _REFILL = 0.75  # share of the images in hand that are left when one who waits is woken to get more of them ready
+# Seconds. A shorter call is work of this process more than it is waiting: who gets images ready meanwhile only competes
+# with it for the interpreter.
+_SHORT = 0.001
 
 
 class Turnstile(Generic[Ready]):
@@ -78,7 +81,7 @@ class Turnstile(Generic[Ready]):
         """
         with self._changed:
             self._in_hand -= finished
-            if finished and self._in_hand == int(_REFILL * self.ceiling):
+            if finished and self._in_hand == int(_REFILL * self._most_in_hand):
                 self._changed.notify()
             self._waiting += 1
             try:
@@ -87,9 +90,10 @@ class Turnstile(Generic[Ready]):
                     wait = self._obstacle(now) if self._ready else math.inf
                     if wait == 0:
                         return now, self._begin(now)
-                    if not (self._paused or self._exhausted) and self._in_hand < self.ceiling:
+                    most = self._most_in_hand
+                    if not (self._paused or self._exhausted) and self._in_hand < most:
                         self._in_hand += 1
-                        if not self._ready and self._in_hand < self.ceiling:  # one alone may be too slow
+                        if not self._ready and self._in_hand < most:  # one alone may be too slow
                             self._changed.notify()
                         return now, None
                     self._changed.wait(wait if math.isfinite(wait) else None)
@@ -168,6 +172,10 @@ class Turnstile(Generic[Ready]):
                 if self._probing:
                     self._prober = None
                     self._changed.notify_all()
+
+    @property
+    def _most_in_hand(self) -> int:
+        return self._limiter.limit if self._limiter.round_trip < _SHORT else self.ceiling
 
     @property
     def _probing(self) -> bool:
