@@ -51,10 +51,10 @@ class _Level:
 class Limiter:
     """Finds the least number of calls at once with which an endpoint answers about as much as it can.
 
-    The limit doubles while that pays. One that is not made use of comes down to what is taken of it: then it is not the
-    endpoint that holds the calls back, but who makes them. Then it rests, and now and then steps a quarter up or a fifth down, so that an
+    The limit doubles while that pays. Then it rests, and now and then steps a quarter up or a fifth down, so that an
     endpoint that scales out or in is followed. A window with far more refusals than usual cuts it at once. A refused
-    call keeps its slot for a round trip, for the next one would be refused as well.
+    call keeps its slot for a round trip, for the next one would be refused as well. A limit that is not made use of
+    comes down to what is taken of it: then it is who makes the calls that holds them back.
 
     Attributes:
         ceiling: the limit is never above it.
