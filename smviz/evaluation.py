@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import compress
@@ -17,7 +17,7 @@ from smviz.errors import BadResponse, BadSetting
 from smviz.matching import COCO, Floats, Integers, Matches, choices, match
 from smviz.metrics import average_precision, coco_numbers, per_class, per_image
 from smviz.names import base_name, folded
-from smviz.operating import OperatingPoint, Sweep, best_f1, sweep
+from smviz.operating import OperatingPoint, Sweep, best_f1, sweeps
 from smviz.records import Detections, GroundTruth, Outcome, Predictions
 from smviz.responses import parse
 from smviz.settings import MatchSettings, Preset
@@ -92,10 +92,13 @@ class Evaluation:
 
     def sweep(self, class_id: int | None = None, iou: float = 0.5) -> Sweep:
         """The counts at every threshold, as `operating.sweep` gives them; computed once."""
-        key = (class_id, iou)
-        if key not in self._sweeps:
-            self._sweeps[key] = sweep(self.matches, class_id, iou)
-        return self._sweeps[key]
+        return self._swept((class_id,), iou)[0]
+
+    def _swept(self, class_ids: Sequence[int | None], iou: float) -> list[Sweep]:
+        missing = [class_id for class_id in class_ids if (class_id, iou) not in self._sweeps]
+        for class_id, made in zip(missing, sweeps(self.matches, missing, iou) if missing else (), strict=True):
+            self._sweeps[class_id, iou] = made
+        return [self._sweeps[class_id, iou] for class_id in class_ids]
 
     def class_table(self, confidence: float, iou: float = 0.5) -> tuple[ClassRow, ...]:
         """A row for each class [K].
@@ -105,6 +108,7 @@ class Evaluation:
         """
         table = per_class(self.matches, confidence, iou)
         at_half = np.isclose(self.matches.settings.ious, 0.5)
+        names = self.matches.ground_truth.class_names
         return tuple(
             ClassRow(
                 class_id=k,
@@ -119,9 +123,9 @@ class Evaluation:
                 precision=float(table.precision[k]),
                 recall=float(table.recall[k]),
                 f1=float(table.f1[k]),
-                best_threshold=best_f1(self.sweep(k, iou)).confidence,
+                best_threshold=best_f1(swept).confidence,
             )
-            for k, name in enumerate(self.matches.ground_truth.class_names)
+            for k, (name, swept) in enumerate(zip(names, self._swept(range(len(names)), iou), strict=True))
         )
 
     def image_table(self, confidence: float, iou: float = 0.5) -> tuple[ImageRow, ...]:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from smviz.annotations import ground_truth_of, parse_ground_truth, read_ground_truth, read_results
@@ -63,7 +64,7 @@ class Judged:
         name = f"Run {self.run.name}" if self.run else str(self.file)
         return f"{name}: {images:,} images, {objects:,} objects, {len(matches.predictions):,} detections"
 
-    @property
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was left out or mended, and the limits that show in the detections, in words."""
         limits = (f"{cutoff.sentence} {cutoff.advice}" for cutoff in find_cutoffs(self.evaluation.matches))
