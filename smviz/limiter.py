@@ -79,9 +79,8 @@ class Limiter:
         self._since = -math.inf  # calls begun before ran at another limit
         self._latencies: list[float] = []  # of this window, as natural logarithms of seconds
         self._refused = 0
-        self._busy = 0.0  # slots taken x seconds, of this window up to
-        self._told = -math.inf  # this time
-        self._begun = -math.inf  # and since this one
+        self._busy = self._open = 0.0  # of this window: slots taken x seconds, and seconds
+        self._told = math.inf  # up to this time
 
     def wait(self, now: float) -> float:
         """Seconds until a call may begin: 0 when at once, infinity when another call must end first."""
@@ -115,6 +114,8 @@ class Limiter:
         if answer and self.round_trip == math.inf:
             self._since = now  # what began before it opened connections as well
             self.round_trip = seconds
+        if answer is None:
+            self._busy = self._open = 0.0  # others may have waited for it
         if answer is None or begun < self._since:
             return
         if answer:
@@ -126,21 +127,24 @@ class Limiter:
             self._judge()
             if self.limit != before:
                 self._since = now
-            self._latencies, self._refused, self._busy, self._begun = [], 0, 0.0, now
+            self._latencies, self._refused = [], 0
+            self._busy = self._open = 0.0
         elif answer and self._settled is None:
             self.round_trip = min(self.round_trip, seconds)
 
     def _pass(self, now: float) -> None:
-        if self._told == -math.inf:
-            self._told = self._begun = now
-        self._busy += (self.in_flight + len(self._held)) * (now - self._told)
+        taken = self.in_flight + len(self._held)
+        seconds = max(0.0, now - self._told)
+        if not taken:
+            seconds = min(seconds, self.round_trip)  # of a pause no more counts
+        self._busy += taken * seconds
+        self._open += seconds
         self._told = now
 
     @property
     def _taken(self) -> float:
         """The slots that were taken in the mean of this window; after a step down there are still more at first."""
-        elapsed = self._told - self._begun
-        return min(self._busy / elapsed, self.limit) if elapsed > 0 else self.limit
+        return min(self._busy / self._open, self.limit) if self._open else self.limit
 
     @property
     def _size(self) -> int:

@@ -107,6 +107,21 @@ def simulate(endpoint, seconds, ceiling=32, seed=0, callers=1000):
     return log
 
 
+def called(limiter, now, count, least=1):
+    """Make so many calls of a tenth of a second, as many at once as the limiter allows; when the last one has ended."""
+    begun = []
+    for _ in range(count):
+        while limiter.wait(now) == 0:
+            limiter.begin(now)
+            begun.append(now)
+        now = max(now, begun[0] + 0.1)
+        limiter.end(begun.pop(0), now, True)
+        assert limiter.limit >= least
+    for start in begun:
+        limiter.end(start, now, None)
+    return now
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 class TestFindsTheLimit:
     @pytest.mark.parametrize("slots", [2, 8, 20])
@@ -219,6 +234,16 @@ class TestLimits:
         """A limit that nobody comes near comes down to what is taken, for nothing is known of what lies beyond."""
         log = simulate(Endpoint(1000), 30, callers=3)
         assert 3 <= log.limit(5, 30) < 3.5
+
+    @pytest.mark.parametrize("answer", [True, None])
+    def test_a_pause(self, answer):
+        """A pause of minutes, or a call that all others wait for, takes nothing of the limit that was found."""
+        for calls in range(2000, 3000, 100):
+            limiter = Limiter()
+            now = called(limiter, 0.0, calls)
+            limiter.begin(now)
+            limiter.end(now, now + (0.1 if answer else 300.0), answer)
+            called(limiter, now + 600.0, 400, least=10)
 
     def test_what_tells_nothing(self):
         """Calls that end without an answer or a refusal free their slot, and change nothing."""
