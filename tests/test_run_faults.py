@@ -60,17 +60,33 @@ def check_all_there(store, run, end):
     return Counter(outcome.failure.kind for outcome in outcomes if outcome.failure)
 
 
+def wait_for_pause(batch):
+    """Wait until the run has paused; it must not end first."""
+    while batch.progress.state != "paused":
+        assert not batch.wait(0.01)
+
+
 class TestFaults:
     def test_everything_at_once(self, store):
-        """3,000 images, throttles, errors and resets of every sort: all are answered but the bad ones, each once."""
+        """10,000 images, everything that can go wrong: all are answered but the bad ones, each once.
+
+        A tenth of the calls is throttled, 2 % meet errors, 1 % resets; some answers are slow, cut off, garbage or never
+        come; and in the middle the credentials expire.
+        """
         world = World(
             *(0.1, 0.01, 0.005, 0.005, 0.003, 0.005, 0.005, 0.005, 0.003),
+            hang=0.0003,
             slow=0.01,
             bad=0.005,
+            expire=5000,
         )
         with fault_server(world) as server:
-            run = run_of(store, server, 3000)
-            end = run_images(store, run, caller(server), retry=RETRY)
+            run = run_of(store, server, 10_000)
+            batch = BatchRun(store, run, caller(server, read_timeout=4.0), retry=RETRY)
+            batch.start()
+            wait_for_pause(batch)
+            batch.resume(caller(server, read_timeout=4.0, key="NEW"))
+            end = batch.result()
             called, answered, met = server.calls()
         assert check_all_there(store, run, end) == {"ModelError": met["bad"]}
         assert met["bad"] > 0
@@ -78,8 +94,8 @@ class TestFaults:
         assert len(answered) == end.done
         assert end.calls == called.total()
         assert end.throttled == met["throttle"]
-        assert all(met[kind] for kind in ("error", "unavailable", "dependency", "busy", "reset", "close"))
-        assert all(met[kind] for kind in ("truncate", "garbage", "slow"))
+        assert all(met[kind] for kind in ("error", "unavailable", "dependency", "busy", "reset", "close", "expired"))
+        assert all(met[kind] for kind in ("truncate", "garbage", "hang", "slow"))
 
     def test_hanging(self, store):
         """A call without an answer is made again once, not more: each one runs the model."""
@@ -116,8 +132,7 @@ class TestFaults:
             run = run_of(store, server, 400)
             batch = BatchRun(store, run, caller(server), retry=RETRY)
             batch.start()
-            while batch.progress.state != "paused":
-                assert not batch.wait(0.01)
+            wait_for_pause(batch)
             assert isinstance(batch.progress.error, CredentialsError)
             batch.resume(caller(server, key="NEW"))
             end = batch.result()
