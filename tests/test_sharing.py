@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import time
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from smviz.records import Failure, ImageRef, Outcome, Reply
 from smviz.settings import Connection, Preset, Request
 from smviz.sharing import IMAGES, LONGEST, bare, share_run, shown_image, take_back, zip_shared
 from smviz.store import FILE_NAME, Store
+from smviz.store.packing import unpacked
 
 ROOT = Path(__file__).parents[1]
 ROLE = "arn:aws:iam::123456789012:role/annotators"
@@ -374,8 +374,8 @@ def everything(folder):
     texts = []
     for value in values:
         if isinstance(value, bytes):
-            with contextlib.suppress(zlib.error):
-                value = zlib.decompress(value)
+            with contextlib.suppress(ValueError):
+                value = unpacked(value, 1 << 30)
             texts.append(value.decode("utf-8", "replace"))
         else:
             texts.append(str(value))
