@@ -205,9 +205,12 @@ class TestChoosing:
         matches = judged(workspace, run)
         page = thresholds("&ship=Where+the+line+stands&present=0.7&objective=f2")
         line = page.get_by_role("slider", name="Threshold on the curve")
-        line.press("ArrowRight")
+        expect(line).to_have_attribute("aria-valuenow", "0.301")  # what was proposed is drawn, and listens to keys
         settled(page)
-        value = float(str(line.get_attribute("aria-valuenow")))
+        line.press("ArrowRight")
+        expect(line).to_have_attribute("aria-valuenow", "0.311")
+        settled(page)
+        value = 0.311
         expect(metric(page, "Threshold")).to_have_text(f"{value:.3f}")
         counts_are(page, changes(matches, 0.7, value))
         page.reload()
