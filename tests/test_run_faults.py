@@ -7,6 +7,7 @@ import pytest
 from botocore.config import Config
 from fault_server import World, fault_server
 from PIL import Image
+from waiting import until
 
 from smviz.errors import CredentialsError, ServiceError, Unreachable
 from smviz.records import ImageRef
@@ -60,12 +61,6 @@ def check_all_there(store, run, end):
     return Counter(outcome.failure.kind for outcome in outcomes if outcome.failure)
 
 
-def wait_for_pause(batch):
-    """Wait until the run has paused; it must not end first."""
-    while batch.progress.state != "paused":
-        assert not batch.wait(0.01)
-
-
 class TestFaults:
     def test_everything_at_once(self, store):
         """10,000 images, everything that can go wrong: all are answered but the bad ones, each once.
@@ -84,7 +79,7 @@ class TestFaults:
             run = run_of(store, server, 10_000)
             batch = BatchRun(store, run, caller(server, read_timeout=4.0), retry=RETRY)
             batch.start()
-            wait_for_pause(batch)
+            until(lambda: batch.progress.state == "paused", 120)
             batch.resume(caller(server, read_timeout=4.0, key="NEW"))
             end = batch.result()
             called, answered, met = server.calls()
@@ -132,7 +127,7 @@ class TestFaults:
             run = run_of(store, server, 400)
             batch = BatchRun(store, run, caller(server), retry=RETRY)
             batch.start()
-            wait_for_pause(batch)
+            until(lambda: batch.progress.state == "paused", 120)
             assert isinstance(batch.progress.error, CredentialsError)
             batch.resume(caller(server, key="NEW"))
             end = batch.result()

@@ -1,9 +1,10 @@
-"""Calls of endpoints that differ by their body alone, in three quarters of the time that boto3 takes for each.
+"""Calls of endpoints that differ by their body alone, in some three fifths of the time that boto3 takes for each.
 
 Most of what boto3 does for a call is the same for the next one: the address and the headers, which its model of the
 service tells. So it makes the first call of a kind, and the others are that one with another body: signed anew by its
-signer, and sent by its client's own session, with the same pool, proxies and certificates. An answer that is no
-success is handed to boto3, which reads it as if it had made that call; so every error is its own.
+signer, with the digest that is known already, and sent by its client's own session, with the same pool, proxies and
+certificates. An answer that is no success is handed to boto3, which reads it as if it had made that call; so every
+error is its own.
 """
 
 from __future__ import annotations
@@ -106,11 +107,11 @@ class Invocations:
 
     def _before_send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         key = getattr(self._of_thread, "learn", None)
-        headers = {name: _text(value) for name, value in request.headers.items() if name.lower() not in _OF_ONE_CALL}
         if key and _text(request.headers.get("Authorization", "")).startswith(_SIGNED):
             if len(self._kinds) >= _MOST_KINDS:
                 self._kinds.clear()
-            self._kinds[key] = _Kind(request.url, headers)
+            common = {name: _text(value) for name, value in request.headers.items() if name.lower() not in _OF_ONE_CALL}
+            self._kinds[key] = _Kind(request.url, common)
         return getattr(self._of_thread, "response", None)
 
 

@@ -11,7 +11,7 @@ else:
     from backports import zstd
 
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"  # how it begins, RFC 8878, 3.1.1; zlib's never does, RFC 1950, 2.2
-_LEVEL = 1  # a reply of 20 kB takes a third of zlib's time and four fifths of its room; higher levels save no more
+_LEVEL = 1  # a reply of 20 kB takes three fifths of zlib's time and four fifths of its room; level 3 saves 1 % more
 
 
 def packed(data: bytes) -> bytes:
