@@ -131,12 +131,12 @@ def _max_detections(matches: Matches) -> Cutoff | None:
 
 def _overlaps(predictions: Predictions) -> Floats:
     """The IoU of pairs of boxes of one image and class that overlap, float64 [P]; of some images if there are many."""
-    image, class_id, ltwh = _sampled(predictions)
-    order = np.lexsort((class_id, image))
-    image, class_id, ltwh = image[order], class_id[order], ltwh[order]
+    group, ltwh = _sampled(predictions)
+    order = np.argsort(group, kind="stable")
+    group, ltwh = group[order], ltwh[order]
     found = []
     for apart in range(1, len(order)):
-        same = np.flatnonzero((image[apart:] == image[:-apart]) & (class_id[apart:] == class_id[:-apart]))
+        same = np.flatnonzero(group[apart:] == group[:-apart])
         if not len(same):
             break
         iou = coco_iou(ltwh[same], ltwh[same + apart], np.zeros(len(same), np.bool_))
@@ -144,11 +144,10 @@ def _overlaps(predictions: Predictions) -> Floats:
     return np.concatenate([np.zeros(0), *found])
 
 
-def _sampled(predictions: Predictions) -> tuple[Integers, Integers, Floats]:
-    """Image, class and box of the detections in as many images, evenly spaced, as have about a million pairs."""
-    image, class_id = predictions.image, predictions.class_id
-    group = image * (1 + class_id.max(initial=0)) + class_id
+def _sampled(predictions: Predictions) -> tuple[Integers, Floats]:
+    """A number for image and class, and the box, of as many images, evenly spaced, as have about a million pairs."""
+    group = predictions.image * (1 + predictions.class_id.max(initial=0)) + predictions.class_id
     _, size = np.unique(group, return_counts=True)
     every = 1 + int((size * (size - 1) // 2).sum()) // _PAIRS
-    rows = np.flatnonzero(image % every == 0)
-    return image[rows], class_id[rows], predictions.ltwh[rows]
+    rows = np.flatnonzero(predictions.image % every == 0)
+    return group[rows], predictions.ltwh[rows]
